@@ -16,6 +16,8 @@
 
 #include "osvm/heap.h"
 
+enum { OSVM_GC_ABI = 1 };
+
 typedef struct GcOps GcOps;
 
 struct Gc {
@@ -38,7 +40,7 @@ typedef struct {
 } GcStatistics;
 
 struct GcOps {
-    size_t struct_size;
+    size_t size; /* of this struct, when it was compiled */
 
     /* ---- Facts ---- */
     bool moves_objects; /* unpinned old objects may move in collect */

@@ -47,7 +47,7 @@ typedef void (*SlotVisitor)(void *context, Oop *slot);
 /* What the core provides to the memory manager and, through it, to collectors.
  * All calls happen at a poll, on the VM's thread. */
 typedef struct {
-    size_t struct_size;
+    size_t size; /* of this struct, when it was compiled */
     /* Visits every reference the core keeps outside the heap: frames, special
      * objects, handles, caches that are strong. A slot may hold an immediate. */
     void (*visit_roots)(Heap *heap, SlotVisitor visit, void *context);

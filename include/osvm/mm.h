@@ -14,6 +14,8 @@
 
 #include "osvm/heap.h"
 
+enum { OSVM_MM_ABI = 1 };
+
 typedef struct MmOps MmOps;
 
 struct Mm {
@@ -24,7 +26,7 @@ struct Mm {
 
 /* What start needs to know. Sizes in bytes; addresses page-aligned. */
 typedef struct {
-    size_t struct_size;
+    size_t size; /* of this struct, when it was compiled */
     Word new_start; /* new space begins here ... */
     Word region_end; /* ... and old space may reach up to here */
     Word eden_bytes; /* wanted size of eden; 0: the default */
@@ -83,7 +85,7 @@ struct Tracer {
 };
 
 struct MmOps {
-    size_t struct_size;
+    size_t size; /* of this struct, when it was compiled */
 
     /* Lays out new space and an empty old space, sets all bounds of the heap. On
      * failure answers false with a sentence in `error` (given: host's memory,

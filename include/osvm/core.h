@@ -1,0 +1,83 @@
+/* The contract between the executable and a core.
+ *
+ * A core holds everything that knows the width of heap words: object access,
+ * interpreter, scheduler, numbered primitives, images. The executable finds the
+ * width of an image file (magic number), loads the core of that width with a
+ * memory manager and a collector of the same width, and calls one of the
+ * functions below. Each makes a VM, does its work, and takes the VM down again.
+ */
+#ifndef OSVM_CORE_H
+#define OSVM_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "osvm/plugin.h"
+
+/* Everything a core needs to make a VM. Borrowed for the call. The core asks
+ * `host` for its parts: host->load(host, OSVM_MM, NULL, ...), OSVM_GC, and prims by
+ * module name. The state block of a memory manager begins with struct Mm, that of
+ * a collector with struct Gc: the core fills in `ops`, `heap` and `inner` (of a
+ * shim, down the chain of host->inner) before it calls start. */
+typedef struct {
+    size_t size; /* of this struct, when it was compiled */
+    const OsvmHost *host;
+
+    uint64_t eden_bytes;  /* 0: what the image asks for, else the default */
+    uint64_t max_heap;    /* 0: no limit but the address space */
+    unsigned stack_pages; /* 0: what the image asks for, else the default */
+    bool deterministic;
+    const char *vm_path;  /* of the executable, for primitives 142 and 149 */
+    const char *const *vm_options; /* options of the command line, NULL-terminated */
+} CoreSetup;
+
+typedef struct {
+    const char *image;             /* path */
+    const char *const *arguments;  /* for the image, NULL-terminated */
+} CoreRun;
+
+/* What to print of an image; see the subcommands of the same name. */
+typedef struct {
+    const char *image;
+    bool json;
+    bool methods;          /* dump: every method */
+    const char *selection; /* dump: 'Class>>selector', a class, or an address; NULL: all */
+    bool objects;          /* dump: objects rather than methods */
+} CoreInspect;
+
+typedef struct {
+    const char *image;  /* any width */
+    const char *output; /* written in the width of this core */
+} CoreConvert;
+
+typedef struct {
+    const char *file;   /* assembler text */
+    const char *image;  /* to install into; NULL: methods are checked and listed only */
+    const char *output; /* the changed image; NULL: run instead */
+    const char *run;    /* 'receiver selector': activate and print the result; or NULL */
+} CoreAssemble;
+
+/* Every function answers OSVM_OK or, with `error` filled in, what went wrong; run
+ * answers the exit code of the program, with `error` set only for the VM's own
+ * failures. check lists its findings on standard output. */
+enum { OSVM_CORE_ABI = 1 };
+
+typedef struct {
+    size_t size; /* of this struct, when it was compiled */
+    int (*run)(const CoreSetup *setup, const CoreRun *run,
+               OsvmError *error);
+    int (*info)(const CoreSetup *setup, const CoreInspect *inspect,
+               OsvmError *error);
+    int (*check)(const CoreSetup *setup, const CoreInspect *inspect,
+               OsvmError *error);
+    int (*dump)(const CoreSetup *setup, const CoreInspect *inspect,
+               OsvmError *error);
+    int (*convert)(const CoreSetup *setup, const CoreConvert *convert,
+               OsvmError *error);
+    int (*assemble)(const CoreSetup *setup, const CoreAssemble *assemble,
+               OsvmError *error);
+    /* methods above: ABI 1 */
+} CoreOps;
+
+#endif
