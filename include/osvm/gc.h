@@ -6,7 +6,23 @@
  * and ephemeron fixpoint (osvm/mm.h). New space is normally empty during a full
  * collection; where memory was too short to tenure everything it is not: then
  * its objects are roots' targets like others, marked in place, never moved by
- * the collector, and their references are updated.
+ * the collector, and their references are updated. (Young objects that died are
+ * the manager's: at the end of finish_tracing it turns them into free chunks.)
+ *
+ * The rules between a collector (C) and the memory manager (M) in a collection:
+ *  G1  C marks the hidden roots and the class table pages its first
+ *      heap->class_table_pages slots name, and scans neither the pages nor those
+ *      slots: classes live by their instances (class_marks) and by references.
+ *      What else is in the hidden roots and in page 0 M visits as roots.
+ *  G2  While M visits roots or runs the fixpoint, slots of live objects may still
+ *      hold forwarders: M follows them. make_live and visit_roots replace what
+ *      their slot holds; C replaces the rest before collect returns.
+ *  G3  make_live may put off tracing; everything is traced when is_live is next
+ *      asked, and found_weak and found_ephemeron are called at most once an object.
+ *  G4  M calls host->flush_caches before collect, and by the end of finish_tracing
+ *      its own lists hold live objects only.
+ *  G5  visit_all_references is called once everything has moved. A slot it visits
+ *      that lies inside an object is left alone: C has updated it.
  *
  * An instance begins with struct Gc; the host allocates the descriptor's state
  * size, zeroed, and fills in `ops` and `heap`.
@@ -50,9 +66,11 @@ struct GcOps {
     void (*stop)(Gc *gc);
 
     /* An image lies in [old_start, used_end), free chunks in it included as
-     * objects of class CLASS_FREE; [used_end, old_end) is free from now on. */
+     * objects of class CLASS_FREE; [used_end, old_end) is free from now on: it is
+     * empty or has at least 16 bytes. */
     void (*adopt)(Gc *gc, Word used_end);
-    /* old_end grew from `from`: the new bytes are free from now on. */
+    /* old_end grew from `from`, which was old_end; page-aligned: the new bytes are
+     * free from now on. */
     void (*extended)(Gc *gc, Word from);
     /* Gives up free memory at the end of old space, keeping at least `keep` free
      * bytes in all. Answers the new end (page-aligned, <= old_end); the manager
