@@ -199,7 +199,8 @@ struct OsvmHost {
     uint16_t abi_major, abi_minor;
     const char *signature;   /* OSVM_SIGNATURE */
     void *kernel;            /* the kernel's own */
-    const OsvmWorld *world;  /* host's; everything outside goes through it */
+    const OsvmWorld *world;  /* host's; what the program does outside goes through it (--world) */
+    const OsvmWorld *own;    /* host's; files that the command line names are opened with it */
     const OsvmInstance *inner; /* what a shim wraps; NULL for others */
 
     /* Memory. Sizes are exact: what was asked for is what is given back. Answers NULL only when
