@@ -27,6 +27,9 @@ typedef uint64_t Header;
 #define HEADER_GREY ((Header)1 << 31)
 #define HEADER_HASH_SHIFT 32
 #define HEADER_HASH_MASK ((Header)0x3FFFFF << HEADER_HASH_SHIFT)
+/* Unused by the format, never in a file. Code: its bytecodes have been verified. A context:
+ * pc and stackp are as the VM itself wrote them. Whoever writes these clears the bit. */
+#define HEADER_VERIFIED ((Header)1 << 54)
 #define HEADER_MARKED ((Header)1 << 55)
 #define HEADER_SLOTS_SHIFT 56
 #define HEADER_SLOTS_OVERFLOW 255u

@@ -89,6 +89,10 @@ struct Vm {
 
     /* ---- guest-visible: read at polls ---- */
     Word stack_limit; /* compared with sp on activation; raised above all stacks to ask for a poll */
+    SWord poll_budget; /* poll points left until one is taken in any case */
+
+    /* ---- guest-visible: the send in progress ---- */
+    Word new_method; /* the method whose primitive runs or has just failed; a root */
 
     ImageFacts image;
     char *image_path; /* as primitive 121 answers it */
@@ -96,11 +100,19 @@ struct Vm {
     const CoreRun *run;
     int64_t os_error; /* secondary code of PRIM_OS_ERROR */
 
-    uint64_t polls; /* logical time */
+    uint64_t polls; /* logical time: poll points passed, up to the last one taken */
+    uint32_t session_id; /* non-zero, 31 bits, new at every start */
+
+    bool quitting; /* set by vm_request_exit: the interpreter returns as soon as the primitive does */
+    int exit_code;
+    Word low_space_threshold;    /* bytes of free old space; 0: not watched (primitive 125) */
+    bool mixed_arithmetic;       /* arithmetic primitives accept Integer with Float */
 
     /* The rest belongs to single subsystems. */
     struct Interp *interp;       /* kernel/vm/interp/: lookup cache, stack zone, scheduler state */
     struct NamedPrims *named;    /* kernel/vm/primitives/named.c: modules and their functions */
+    struct Region *region;       /* kernel/vm/region.c: the reserved address space */
+    struct Roots *roots;         /* kernel/vm/roots.c: handles, kept objects, callbacks */
 };
 
 static inline Vm *vm_of(Heap *heap)
@@ -145,6 +157,29 @@ static inline PrimFailure vm_return_boolean(Vm *vm, unsigned arg_count, bool val
 {
     return vm_return(vm, arg_count, value ? vm->heap.true_object : vm->heap.false_object);
 }
+
+/* ---- The VM as a whole (kernel/vm/vm.c) ---- */
+
+/* Makes a VM with an empty heap: region, memory manager and collector in place. NULL and
+ * `error` set when it cannot be had. `facts` is
+ * the header of the image to be loaded: sizes not given on the command line are its. */
+Vm *vm_create(const CoreSetup *setup, const ImageFacts *facts, OsvmError *error);
+void vm_destroy(Vm *vm);
+
+/* Makes the next poll point poll. Any thread, signal handlers included. */
+void vm_request_poll(Vm *vm);
+
+/* ---- Roots (kernel/vm/roots.c) ---- */
+
+/* The variable at `slot` holds a reference across a collection, until popped. Last in,
+ * first out. */
+void vm_root_push(Vm *vm, Oop *slot);
+void vm_root_pop(Vm *vm, unsigned count);
+
+/* Keeps an object alive beyond one primitive: a ticket, 0 when there is no memory. */
+uint32_t vm_keep(Vm *vm, Oop object);
+Oop vm_kept(Vm *vm, uint32_t ticket); /* NO_OOP for a ticket that is none */
+void vm_drop(Vm *vm, uint32_t ticket);
 
 /* ---- Numbers (kernel/vm/numbers.c) ---- */
 

@@ -1,5 +1,9 @@
 /* What primitives and image code need of the interpreter: contexts that may be
- * married to frames, caches, leaving the VM. Implemented in kernel/vm/interp/. */
+ * married to frames, caches, leaving the VM. Implemented in kernel/vm/interp/.
+ *
+ * What puts a field of a context, or makes one single, may give the running activation
+ * another frame, and what ends the VM leaves the interpreter: the primitives that call
+ * it are declared PRIM_MAY_SWITCH. They address the stack through vm->sp afterwards. */
 #ifndef OSVM_VM_INTERP_SERVICES_H
 #define OSVM_VM_INTERP_SERVICES_H
 
@@ -12,8 +16,9 @@ Word context_size(Vm *vm, Oop context);
 /* The i-th of them, 0-based, below context_size. */
 Oop context_stack_at(Vm *vm, Oop context, Word index);
 void context_stack_at_put(Vm *vm, Oop context, Word index, Oop value);
-/* The six fixed fields (CONTEXT_SENDER ...). Putting flushes a married context where
- * needed; false if the value is not allowed there. */
+/* The six fixed fields (CONTEXT_SENDER ...). Getting the sender may allocate its context
+ * (NO_OOP: no memory). Putting flushes a married context where needed; false if the value
+ * is not allowed there. */
 Oop context_field(Vm *vm, Oop context, Word index);
 bool context_field_put(Vm *vm, Oop context, Word index, Oop value);
 /* Flushes the frame of a married context, so that the heap object is all there is. */
@@ -35,6 +40,13 @@ void code_put_header(Vm *vm, Oop code, Oop header);
 void lookup_flush(Vm *vm);
 void lookup_flush_selector(Vm *vm, Oop selector);
 void lookup_flush_method(Vm *vm, Oop method);
+
+/* Number of a method's primitive; 0: none. */
+unsigned method_primitive(Vm *vm, Oop method);
+/* Every frame becomes a context; the running one then gets a new frame. */
+void stack_flush(Vm *vm);
+/* The context of the running activation; NO_OOP: no memory. */
+Oop stack_active_context(Vm *vm);
 
 /* ---- The poll's sources ---- */
 
