@@ -87,8 +87,8 @@ struct Tracer {
 struct MmOps {
     size_t size; /* of this struct, when it was compiled */
 
-    /* Lays out new space and an empty old space, sets all bounds of the heap. On
-     * failure answers false with a sentence in `error` (given: host's memory,
+    /* Lays out new space and an empty old space, sets all bounds of the heap, and
+     * starts the collector, heap->gc (stop stops it). On failure answers false with a sentence in `error` (given: host's memory,
      * `error_size` bytes). */
     bool (*start)(Mm *mm, const MmConfig *config, char *error, size_t error_size);
     void (*stop)(Mm *mm);
@@ -139,16 +139,20 @@ struct MmOps {
     uint8_t *(*class_marks)(Mm *mm); /* one byte per class index; borrowed */
     /* Runs the fixpoint once strong tracing is done: classes of marked indices,
      * ephemerons, then firing, then weak slots, dead class table entries. When
-     * it returns, everything live is marked and every queue is final. */
+     * it returns, everything live is marked and every queue is final; dead
+     * entries of the remembered set are gone, dead young objects are free chunks. */
     void (*finish_tracing)(Mm *mm, Tracer *tracer);
 
     /* ---- Roots, for collectors ---- */
 
     /* Every strong root: the core's, hidden roots, page 0 of the class table,
-     * mourners. Not the class table as a whole. */
+     * mourners. Not the class table as a whole: hidden roots and class table pages
+     * live always, and a collector that marks does not trace their slots. */
     void (*visit_roots)(Mm *mm, SlotVisitor visit, void *context);
     /* Every reference outside the heap, for updating after objects moved: the
-     * roots above, class table pages, remembered set, lists of the manager. */
+     * core's, the remembered set, lists of the manager. Each slot once; none that
+     * lies in an object: young objects and class table pages are updated by the
+     * collector like all others. */
     void (*visit_all_references)(Mm *mm, SlotVisitor visit, void *context);
 
     /* ---- Classes ---- */
