@@ -194,10 +194,14 @@ static inline Word method_literal_count(Heap *heap, Oop code)
 
 /* ---- Tracing: which slots of an object are references ---- */
 
-/* Number of fixed fields of a weak or indexable object: from its class. */
+/* Number of fixed fields of a weak or indexable object: from its class. Objects of
+ * the VM's own (puns) have no class, and no fixed fields. */
 static inline Word heap_fixed_fields(const Heap *heap, Oop object)
 {
-    Oop class = follow(heap_class_at(heap, object_class_index(object)));
+    Word index = object_class_index(object);
+    if (index <= CLASS_LAST_PUN)
+        return 0;
+    Oop class = follow(heap_class_at(heap, index));
     return class_format_fixed_fields(small_integer_value(object_slot(class, CLASS_FORMAT)));
 }
 
