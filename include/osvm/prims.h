@@ -2,8 +2,8 @@
  *
  * A module exports a table of functions by name. Each call gets an OsvmCall: the
  * receiver and arguments of one activation, and the services below. Values are
- * opaque; they stay valid until the function returns or calls osvm_collect or a
- * callback, since allocation never moves an object. To keep an object longer,
+ * opaque; they stay valid until the function returns or calls back, since
+ * allocation never moves an object. To keep an object longer,
  * keep it (`keep`), which makes it a root.
  *
  * A function answers OSVM_SUCCESS after setting exactly one result, or a failure
@@ -83,7 +83,6 @@ typedef struct {
 /* Services of the VM. `call` comes first. */
 typedef struct OsvmPrimApi {
     size_t size; /* of this struct, when it was compiled */
-    const OsvmWorld *world;
 
     /* ---- The activation. index OSVM_RECEIVER or 0 .. arg_count-1. ---- */
     unsigned (*arg_count)(OsvmCall *call);
@@ -141,6 +140,7 @@ typedef struct OsvmPrimApi {
     void (*signal_semaphore)(void *vm, unsigned index);
     unsigned (*session_id)(OsvmCall *call); /* non-zero, new at every start */
     void *(*module_state)(OsvmCall *call);  /* the block the descriptor asked for */
+    const OsvmWorld *(*world)(OsvmCall *call); /* everything outside goes through it (world.h) */
     /* methods above: ABI 1 */
 } OsvmPrimApi;
 

@@ -14,6 +14,7 @@
 #include "osvm/core.h"
 #include "osvm/heap.h"
 #include "osvm/prims.h"
+#include "osvm/world.h"
 
 typedef struct Vm Vm;
 
@@ -79,6 +80,16 @@ typedef struct {
     uint16_t unknown_short;
 } ImageFacts;
 
+/* What VM parameters report of the interpreter. */
+typedef struct {
+    uint64_t process_switches;
+    uint64_t stack_overflows; /* activations that needed another page */
+    uint64_t page_divorces;   /* pages flushed to contexts for want of a free one */
+    uint64_t idle_us;         /* slept */
+    unsigned stack_pages;
+    Word stack_page_bytes;
+} VmCounters;
+
 struct Vm {
     Heap heap; /* first */
 
@@ -107,6 +118,10 @@ struct Vm {
     int exit_code;
     Word low_space_threshold;    /* bytes of free old space; 0: not watched (primitive 125) */
     bool mixed_arithmetic;       /* arithmetic primitives accept Integer with Float */
+
+    int64_t started_at; /* UTC microseconds since 1901 */
+    char *clipboard;    /* malloced; NULL: empty */
+    VmCounters counters;
 
     /* The rest belongs to single subsystems. */
     struct Interp *interp;       /* kernel/vm/interp/: lookup cache, stack zone, scheduler state */
