@@ -37,7 +37,7 @@ SRC_bytecode := $(call find_c,kernel/bytecode)
 SRC_base     := $(call find_c,kernel/base)
 
 SRC_core-osvm := $(call find_c,kernel/vm kernel/debug $(if $(filter no,$(JIT)),,kernel/jit))
-HEAP_PLUGINS := $(if $(SRC_core-osvm),core-osvm)
+HEAP_PLUGINS := $(if $(wildcard kernel/vm/core.c),core-osvm)
 $(foreach d,$(patsubst %/,%,$(wildcard plugins/mm-*/ plugins/gc-*/ \
     $(if $(filter no,$(JIT)),,plugins/jit-*/ plugins/cpu-*/))),\
     $(eval SRC_$(notdir $d) := $(call find_c,$d))$(eval HEAP_PLUGINS += $(notdir $d)))
