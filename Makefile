@@ -72,6 +72,7 @@ stamp     = @mkdir -p $(@D); echo '$(subst ','"'"',$(1))' | cmp -s - $@ || echo 
 $(BUILD)/flags: FORCE ; $(call stamp,$(CC) $(OPT) $(OPT_C) $(COMMON) $(LINK))
 $(BUILD)/prefix: FORCE ; $(call stamp,$(PREFIX))
 FORCE:
+.SECONDARY:
 
 # --- Libraries, plugins, the executable -----------------------------------------------------------
 define library_rule

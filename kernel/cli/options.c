@@ -15,7 +15,7 @@ typedef struct Value {
 
 struct OptionSet {
     const OsvmOption *table;
-    const char *owner;
+    char *owner;
     size_t count;
     Value values[]; /* in the order of the table */
 };
@@ -141,22 +141,38 @@ static void value_store(Value *value, const char *text, int64_t number)
     value->number = number;
 }
 
+bool options_check_table(const OsvmOption *table, const char *owner, OsvmError *error)
+{
+    for (const OsvmOption *option = table; option && option->name; option++) {
+        int64_t number;
+        if ((unsigned)option->kind > OSVM_CHOICE || !option->help)
+            return error_set(error, OSVM_UNAVAILABLE, "option '%s' of %s has no known kind or no help",
+                             option->name, owner);
+        if (option->kind == OSVM_CHOICE && !option->choices)
+            return error_set(error, OSVM_UNAVAILABLE, "option '%s' of %s has no choices",
+                             option->name, owner);
+        if (option->value && !parse_value(option, option->value, &number))
+            return error_set(error, OSVM_UNAVAILABLE, "the default '%s' of option '%s' of %s is not valid",
+                             option->value, option->name, owner);
+    }
+    return true;
+}
+
 OptionSet *options_new(const OsvmOption *table, const char *owner)
 {
     size_t count = table_count(table);
+    OsvmError error;
+    REQUIRE(options_check_table(table, owner, &error), "%s", error.message);
     OptionSet *set = calloc(1, sizeof *set + count * sizeof *set->values);
     REQUIRE(set, "the host has no memory for a table of options");
     set->table = table;
-    set->owner = owner;
+    set->owner = strdup(owner);
+    REQUIRE(set->owner, "the host has no memory for a table of options");
     set->count = count;
     for (size_t i = 0; i < count; i++) {
         int64_t number = 0;
-        if (!table[i].value)
-            continue;
-        REQUIRE(parse_value(&table[i], table[i].value, &number),
-                "the default '%s' of option '%s' of %s is not valid", table[i].value, table[i].name,
-                owner);
-        value_store(&set->values[i], table[i].value, number);
+        if (table[i].value && parse_value(&table[i], table[i].value, &number))
+            value_store(&set->values[i], table[i].value, number);
     }
     return set;
 }
@@ -167,6 +183,7 @@ void options_free(OptionSet *set)
         return;
     for (size_t i = 0; i < set->count; i++)
         free(set->values[i].text);
+    free(set->owner);
     free(set);
 }
 

@@ -12,9 +12,13 @@
 typedef struct OptionSet OptionSet;
 
 /* A set with the defaults of `table` (host's; NULL: an empty one). `owner` is how
- * messages name whose options these are: "gc plugin 'sweep'". Both are kept. */
+ * messages name whose options these are: "gc plugin 'sweep'" (borrowed). */
 OptionSet *options_new(const OsvmOption *table, const char *owner);
 void options_free(OptionSet *set);
+
+/* Is the table itself sound: known kinds, choices there, defaults valid? For
+ * tables of foreign plugins; options_new insists on it. */
+bool options_check_table(const OsvmOption *table, const char *owner, OsvmError *error);
 
 /* Sets one option; `value` NULL: it was given without a value. `prefix` goes
  * before names in messages ("--" or ""). */

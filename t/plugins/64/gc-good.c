@@ -1,0 +1,3 @@
+/* Sound. */
+#define FIXTURE_NAME "good"
+#include "t/plugins/fixture.h"

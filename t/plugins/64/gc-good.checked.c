@@ -1,0 +1,4 @@
+/* Sound, checked. */
+#define OSVM_CHECKED 1
+#define FIXTURE_NAME "good"
+#include "t/plugins/fixture.h"

@@ -1,0 +1,4 @@
+/* Has no vtable. */
+#define FIXTURE_VTABLE NULL
+#define FIXTURE_NAME "novtable"
+#include "t/plugins/fixture.h"
