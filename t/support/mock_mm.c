@@ -174,7 +174,7 @@ static void finish_tracing(Mm *mm, Tracer *tracer)
 {
     MockMm *mock = mock_of(mm);
     do {
-        while (trace_classes(mock, tracer) | trace_ephemerons(mock, tracer))
+        while ((int)trace_classes(mock, tracer) | (int)trace_ephemerons(mock, tracer))
             ;
         fire_ephemerons(mock, tracer);
     } while (trace_classes(mock, tracer) || mock->ephemerons.count);
