@@ -223,6 +223,10 @@ bool vm_indexable_size(Vm *vm, Oop object, Word *size);
  * answers false with a sentence in `error`; the old file is as it was. */
 bool image_write(Vm *vm, const char *path, char *error, size_t error_size);
 
+/* Reads only the header: what vm_create wants to know. */
+bool image_read_facts(const CoreSetup *setup, const char *path, ImageFacts *facts, char *error,
+                      size_t error_size);
+
 /* Reads an image file into the VM's empty heap (kernel/vm/image/read.c). */
 bool image_read(Vm *vm, const char *path, char *error, size_t error_size);
 

@@ -602,6 +602,23 @@ static Word sane_hash_state(uint64_t saved)
     return state << (WORD_BITS - 24) ? state : state ^ 0x4F53564D;
 }
 
+bool image_read_facts(const CoreSetup *setup, const char *path, ImageFacts *facts, char *error,
+                      size_t error_size)
+{
+    Image image;
+    memset(&image, 0, sizeof image);
+    image.host = setup->host;
+    image.path = path;
+    image.file = -1;
+    image.error = error;
+    image.error_size = error_size;
+    bool sound = open_file(&image) && read_header(&image);
+    if (sound)
+        image_facts_get(facts, &image.header);
+    image_close(&image);
+    return sound;
+}
+
 bool image_read(Vm *vm, const char *path, char *error, size_t error_size)
 {
     Image image;

@@ -142,7 +142,7 @@ static void note_class(Image *image, Word index, Oop class)
     facts->live = true;
 }
 
-/* Indices the VM uses without asking. */
+/* Indices the VM uses without asking. (Small images have no class of floats.) */
 static bool class_is_needed(Word index)
 {
     switch (index) {
@@ -156,8 +156,6 @@ static bool class_is_needed(Word index)
     case CLASS_CONTEXT:
     case CLASS_ARRAY:
         return true;
-    case CLASS_SMALL_FLOAT:
-        return WORD_BITS == 64;
     case CLASS_BRIDGE:
         return WORD_BITS == 32;
     }
@@ -375,7 +373,7 @@ static const struct {
     {SPECIAL_CLASS_SMALL_INTEGER, KIND_CLASS, true},
     {SPECIAL_CLASS_BYTE_STRING, KIND_CLASS, true},
     {SPECIAL_CLASS_ARRAY, KIND_CLASS, true},
-    {SPECIAL_CLASS_FLOAT, KIND_CLASS, true},
+    {SPECIAL_CLASS_FLOAT, KIND_CLASS, false},
     {SPECIAL_CLASS_CONTEXT, KIND_CLASS, true},
     {SPECIAL_CLASS_POINT, KIND_CLASS, false},
     {SPECIAL_CLASS_LARGE_POSITIVE, KIND_CLASS, true},
