@@ -126,7 +126,8 @@ static bool draft_primitive(const OpcodeForm *form, const Instruction *i, Draft 
     return n < limit;
 }
 
-/* Fills the draft as if the instruction ended at `next`; false if the form has no room for an operand. */
+/* Fills the draft as if the instruction ended at `next`; false if the form has no room for an
+ * operand. */
 static bool draft_fill(const OpcodeForm *form, const Instruction *i, int64_t next, Draft *d)
 {
     int64_t displacement = i->target - next;
@@ -193,7 +194,8 @@ static bool draft_fill(const OpcodeForm *form, const Instruction *i, int64_t nex
     return false;
 }
 
-static unsigned write_draft(const OpcodeForm *form, const Draft *d, const Encoding *prefixes, uint8_t *out)
+static unsigned write_draft(const OpcodeForm *form, const Draft *d, const Encoding *prefixes,
+                            uint8_t *out)
 {
     unsigned a_left = 0, b_left = 0;
     unsigned length = 0;
@@ -234,8 +236,8 @@ static unsigned encode_form(const OpcodeForm *form, const Instruction *i, uint8_
     }
 }
 
-static unsigned encode_forced(const OpcodeForm *form, const Instruction *i, const Encoding *encoding,
-                              uint8_t *out)
+static unsigned encode_forced(const OpcodeForm *form, const Instruction *i,
+                              const Encoding *encoding, uint8_t *out)
 {
     Draft d;
     if (encoding->opcode < form->first || encoding->opcode > form->last)

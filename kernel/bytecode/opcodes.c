@@ -206,12 +206,13 @@ const OperationInfo operation_infos[OPERATION_COUNT] = {
 };
 
 const SpecialSelector special_selectors[SPECIAL_SELECTOR_COUNT] = {
-    { "+", 1 },     { "-", 1 },      { "<", 1 },    { ">", 1 },        { "<=", 1 },    { ">=", 1 },
-    { "=", 1 },     { "~=", 1 },     { "*", 1 },    { "/", 1 },        { "\\\\", 1 },  { "@", 1 },
-    { "bitShift:", 1 }, { "//", 1 }, { "bitAnd:", 1 }, { "bitOr:", 1 }, { "at:", 1 },  { "at:put:", 2 },
-    { "size", 0 },  { "next", 0 },   { "nextPut:", 1 }, { "atEnd", 0 }, { "==", 1 },   { "class", 0 },
-    { "~~", 1 },    { "value", 0 },  { "value:", 1 }, { "do:", 1 },    { "new", 0 },   { "new:", 1 },
-    { "x", 0 },     { "y", 0 },
+    { "+", 1 },         { "-", 1 },     { "<", 1 },        { ">", 1 },     { "<=", 1 },
+    { ">=", 1 },        { "=", 1 },     { "~=", 1 },       { "*", 1 },     { "/", 1 },
+    { "\\\\", 1 },      { "@", 1 },     { "bitShift:", 1 }, { "//", 1 },   { "bitAnd:", 1 },
+    { "bitOr:", 1 },    { "at:", 1 },   { "at:put:", 2 },  { "size", 0 },  { "next", 0 },
+    { "nextPut:", 1 },  { "atEnd", 0 }, { "==", 1 },       { "class", 0 }, { "~~", 1 },
+    { "value", 0 },     { "value:", 1 }, { "do:", 1 },     { "new", 0 },   { "new:", 1 },
+    { "x", 0 },         { "y", 0 },
 };
 
 int special_selector_find(const char *name)
@@ -471,7 +472,8 @@ static void decode_operands(Instruction *i, const uint8_t *b)
     }
 }
 
-bool bytecode_decode(BytecodeSet set, const uint8_t *bytes, size_t count, size_t pc, Instruction *out)
+bool bytecode_decode(BytecodeSet set, const uint8_t *bytes, size_t count, size_t pc,
+                     Instruction *out)
 {
     *out = (Instruction){ .pc = (uint32_t)pc, .form = bytecode_form(set, 0) };
     if (set == SET_SISTA)

@@ -40,7 +40,7 @@ typedef enum {
     OP_PUSH_NEW_ARRAY,           /* count: size; filled with nil */
     OP_POP_INTO_NEW_ARRAY,       /* count: size; pops the elements */
     OP_PUSH_CLOSURE,             /* count: arguments, copied, target: end of the block's body */
-    OP_PUSH_FULL_CLOSURE,        /* index of the CompiledBlock, copied, no_outer, receiver_on_stack */
+    OP_PUSH_FULL_CLOSURE,        /* index of the CompiledBlock, copied, and the flags */
     OP_DUPLICATE,
     OP_POP,
     OP_NOP,
@@ -66,8 +66,8 @@ typedef enum {
     OP_RETURN_TOP,
     OP_BLOCK_RETURN_NIL,
     OP_BLOCK_RETURN_TOP,
-    OP_CALL_PRIMITIVE,           /* index: the primitive. An unknown bytecode anywhere but at pc 0 of a
-                                    method with the primitive flag */
+    OP_CALL_PRIMITIVE,           /* index: the primitive. An unknown bytecode anywhere but
+                                    at pc 0 of a method with the primitive flag */
     OP_INLINE_PRIMITIVE,         /* index: the number, count: the inline set (0..3) */
     OP_MAPPED_PRIMITIVE,         /* index: the number; an unknown bytecode for VMs without it */
     OP_TRAP,                     /* unconditional trap; an unknown bytecode for VMs without it */
@@ -122,9 +122,10 @@ typedef enum {
     OPERANDS_REMOTE,         /* index = b1, temp = b2 */
     OPERANDS_PRIMITIVE,      /* index = b1 + b2*256 */
     OPERANDS_PRIMITIVE_SISTA, /* index = b1 + b2*256, b2 < 128 */
-    OPERANDS_INLINE,         /* n = b1 + (b2 & 127)*256: index = n & 8191, count = n >> 13; b2 >= 128 */
+    OPERANDS_INLINE,         /* n = b1 + (b2 & 127)*256, b2 >= 128: index = n & 8191, count = n >> 13 */
     OPERANDS_CLOSURE,        /* count = b1 & 15, copied = b1 >> 4, size = b2*256 + b3 */
-    OPERANDS_CLOSURE_AB,     /* count = (b1 & 7) + A%16*8, copied = (b1 >> 3 & 7) + A/16*8, size = b2 + B*256 */
+    OPERANDS_CLOSURE_AB,     /* count = (b1 & 7) + A%16*8, copied = (b1 >> 3 & 7) + A/16*8,
+                                size = b2 + B*256 */
     OPERANDS_FULL_CLOSURE,   /* index = b1 + A*256, copied = b2 & 63, flags b2 >> 6 */
     OPERANDS_JUMP_K,         /* forward k + 1 */
     OPERANDS_JUMP_K_SIGNED,  /* (k - 4)*256 + b */
@@ -145,7 +146,7 @@ typedef struct {
 enum {
     PREFIX_A = 224, /* Sista: extA := extA * 256 + b */
     PREFIX_B = 225, /* Sista: the same for extB, the first byte being signed */
-    EXTENSION_MAX = 0xFFFFFF, /* A beyond it, or B outside the signed range of 24 bits, is "too wide" */
+    EXTENSION_MAX = 0xFFFFFF, /* more, or B outside the signed range of 24 bits, is "too wide" */
     ENCODING_MAX = 32, /* bytes of the longest encoding `bytecode_encode` makes */
     SPECIAL_SELECTOR_COUNT = 32,
 };
@@ -156,7 +157,7 @@ typedef struct {
     const OpcodeForm *form;
     uint32_t pc;        /* of the first byte, prefixes included */
     uint32_t opcode_pc; /* of the opcode behind the prefixes */
-    uint32_t next;      /* pc behind the last byte: what the VM stores, what jumps are relative to */
+    uint32_t next;      /* pc behind the last byte; jumps are relative to it */
     uint32_t index;
     int32_t count;  /* negative only in nonsense: a send with a negative B */
     uint32_t copied;
@@ -185,7 +186,7 @@ extern const SpecialSelector special_selectors[SPECIAL_SELECTOR_COUNT];
 /* Number of a special selector, or -1. */
 int special_selector_find(const char *name);
 
-/* All forms of a set, the first of them being the unassigned opcode; short forms before long ones. */
+/* All forms of a set, the first being the unassigned opcode; short forms before long ones. */
 const OpcodeForm *bytecode_forms(BytecodeSet set, size_t *count);
 
 /* The form an opcode starts, before its operands are known (the first of several). */
@@ -198,9 +199,10 @@ unsigned bytecode_length(BytecodeSet set, uint8_t opcode);
 bool form_uses_a(const OpcodeForm *form);
 bool form_uses_b(const OpcodeForm *form);
 
-/* Decodes the instruction at pc. False if it does not end before `count`: then `op` is OP_UNKNOWN and
- * `next` is `count`. Unassigned opcodes decode as OP_UNKNOWN, with their length, and true. */
-bool bytecode_decode(BytecodeSet set, const uint8_t *bytes, size_t count, size_t pc, Instruction *out);
+/* Decodes the instruction at pc. False if it does not end before `count`: then `op` is OP_UNKNOWN
+ * and `next` is `count`. Unassigned opcodes decode as OP_UNKNOWN, with their length, and true. */
+bool bytecode_decode(BytecodeSet set, const uint8_t *bytes, size_t count, size_t pc,
+                     Instruction *out);
 
 /* Stack effect: values taken, then values left. For OP_INLINE_PRIMITIVE that of the primitive. */
 unsigned instruction_pops(const Instruction *i);
@@ -230,9 +232,9 @@ typedef struct {
 
 enum { ENCODING_PREFIXES_MAX = 8 };
 
-/* Writes `i` (op and its operand fields; pc for jumps) to out and answers the number of bytes; 0 if the
- * set (or the wanted encoding) cannot express it. OP_UNKNOWN cannot be written. With `encoding` NULL or
- * zero the shortest encoding; prefixes then are as few as possible, A before B. */
+/* Writes `i` (op and its operand fields; pc for jumps) to out and answers the number of bytes; 0 if
+ * the set (or the wanted encoding) cannot express it. OP_UNKNOWN cannot be written. With `encoding`
+ * NULL or zero the shortest encoding; prefixes then are as few as possible, A before B. */
 unsigned bytecode_encode(BytecodeSet set, const Instruction *i, const Encoding *encoding,
                          uint8_t out[ENCODING_MAX]);
 
