@@ -1,8 +1,8 @@
 /* Every collector, in every variant, against the contract of osvm/gc.h. */
-// LINK: t/support/mock_host.c t/support/mock_mm.c t/support/gc_rig.c t/support/gc_judge.c
+// LINK: t/support/mock_host.c t/support/mock_mm.c t/support/gc_rig.c t/support/gc_judge.c t/support/gc_shadow.c
 #include <glob.h>
 
-#include "support/gc_rig.h"
+#include "support/gc_shadow.h"
 #include "tap.h"
 
 static char label[128]; /* gc/compact/w64/production */
@@ -49,6 +49,29 @@ static void test_smoke(const char *file)
     rig_close(&rig);
 }
 
+/* Random events against the shadow model. */
+static void test_random(const char *file, uint64_t seed, const RigOption *options, const char *what)
+{
+    Rig rig;
+    Shadow shadow;
+    size_t errors = 0, events = 0;
+    open_rig(&rig, &(RigSetup){.file = file, .options = options, .young_bytes = 64 << 10,
+                               .old_bytes = 1 << 20, .limit_bytes = 16 << 20});
+    shadow_open(&shadow, &rig, 50);
+    rig.random = seed;
+    for (int round = 0; round < 20 && !errors; round++) {
+        size_t stop = events + 200 + rig_random(&rig) % 4000;
+        while (events++ < stop && shadow_event(&shadow))
+            ;
+        errors = shadow_collect(&shadow);
+        if (rig_random(&rig) % 4 == 0)
+            rig_extend(&rig, 64 << 10);
+    }
+    test(errors == 0, "%s, seed %" PRIu64 ": %zu events", what, seed, events);
+    shadow_close(&shadow);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     char pattern[4096];
@@ -64,6 +87,13 @@ int main(void)
         snprintf(label, sizeof label, "gc/%.*s/w%d/%s", (int)strcspn(name, "."), name, WORD_BITS,
                  checked ? "checked" : "production");
         test_smoke(file);
+        for (uint64_t seed = 1; seed <= 20; seed++)
+            test_random(file, seed, NULL, "random graphs");
+        static const RigOption small[] = {{"mark-stack", "1"}, {0}}, all[] = {{"all", "yes"}, {0}};
+        for (uint64_t seed = 1; seed <= 20; seed++) {
+            test_random(file, seed, small, "random graphs, least mark stack");
+            test_random(file, seed, all, "random graphs, all moves");
+        }
     }
     globfree(&files);
     return done_testing();

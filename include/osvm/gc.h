@@ -16,7 +16,8 @@
  *      What else is in the hidden roots and in page 0 M visits as roots.
  *  G2  While M visits roots or runs the fixpoint, slots of live objects may still
  *      hold forwarders: M follows them. make_live and visit_roots replace what
- *      their slot holds; C replaces the rest before collect returns.
+ *      their slot holds; C replaces the rest before collect returns. To is_live a
+ *      forwarder itself is never live.
  *  G3  make_live may put off tracing; everything is traced when is_live is next
  *      asked, and found_weak and found_ephemeron are called at most once an object.
  *  G4  M calls host->flush_caches before collect, and by the end of finish_tracing

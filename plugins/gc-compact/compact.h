@@ -77,6 +77,20 @@ static inline Place *compact_place_of(const Compact *compact, size_t block)
     return &compact->places[block - compact->first_block];
 }
 
+/* The new address of the live memory at `granule`, which was `address`. */
+static inline Word compact_moved(const Compact *compact, size_t granule, Word address)
+{
+    const LiveMap *map = &compact->marker.map;
+    const Place *place = compact_place_of(compact, granule / BLOCK_GRANULES);
+    if (place->to & STAYS)
+        return address;
+    size_t word = granule >> 6;
+    /* Word 0 takes bit 63, which is clear. */
+    unsigned rank = (unsigned)(place->ranks >> ((word + 7) % 8 * 9)) & 0x1FF;
+    uint64_t before = map->bits[word] & (((uint64_t)1 << (granule & 63)) - 1);
+    return place->to + ((Word)(rank + live_map_count(before)) << GRANULE_SHIFT);
+}
+
 /* The new address of a live object. */
 static inline Oop compact_relocated(const Compact *compact, Oop object)
 {
@@ -84,14 +98,13 @@ static inline Oop compact_relocated(const Compact *compact, Oop object)
         return object;
     const LiveMap *map = &compact->marker.map;
     size_t granule = live_map_granule(map, object);
-    const Place *place = compact_place_of(compact, granule / BLOCK_GRANULES);
-    if (place->to & STAYS)
-        return object;
-    size_t word = granule >> 6;
-    /* Word 0 takes bit 63, which is clear. */
-    unsigned rank = (unsigned)(place->ranks >> ((word + 7) % 8 * 9)) & 0x1FF;
-    uint64_t before = map->bits[word] & (((uint64_t)1 << (granule & 63)) - 1);
-    return place->to + ((Word)(rank + live_map_count(before)) << GRANULE_SHIFT);
+    if (__builtin_expect(granule % BLOCK_GRANULES == 0, 0) &&
+        live_map_tail(map, granule / BLOCK_GRANULES)) {
+        /* An object whose overflow word is the last granule of the block before:
+         * it begins there and moves with that block's unit. */
+        return compact_moved(compact, granule - 1, object - HEADER_BYTES) + HEADER_BYTES;
+    }
+    return compact_moved(compact, granule, object);
 }
 
 #endif

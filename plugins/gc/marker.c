@@ -115,8 +115,11 @@ static inline void process(Marker *marker, Oop object)
     unsigned format = header_format(header);
     if (__builtin_expect(format == FORMAT_FORWARDER, 0)) {
         marker->forwarders++;
-        push_range(marker, object, 0, 1);
-        return;
+        object = follow(object);
+        if (is_immediate(object) || live_map_has(&marker->map, object))
+            return;
+        header = header_of(object);
+        format = header_format(header);
     }
     CHECK(header_class_index(header) != CLASS_FREE,
           "free chunk at 0x%" PRIxWORD " is referred to (H1)", object);
@@ -240,7 +243,6 @@ static void visit_root(void *context, Oop *slot)
 
 static bool tracer_is_live(Tracer *tracer, Oop object)
 {
-    object = follow(object);
     return is_immediate(object) || live_map_has(&((Marker *)tracer)->map, object);
 }
 

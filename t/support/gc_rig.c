@@ -138,6 +138,9 @@ bool rig_open(Rig *rig, const RigSetup *setup)
     if (!rig->gc->ops->start(rig->gc, rig->error, sizeof rig->error))
         return false;
     rig->gc->ops->adopt(rig->gc, mock_image_write(rig->host));
+    /* Classes without instances stay, so that tests may make some later. */
+    for (Word index = CLASS_PAGE_SIZE; index < MOCK_CLASS_END; index++)
+        mock_root_push(rig->host, heap_class_at(rig->heap, index));
     return true;
 }
 

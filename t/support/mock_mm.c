@@ -82,7 +82,7 @@ static bool trace_classes(MockMm *mock, Tracer *tracer)
          index++) {
         Oop page = object_slot(heap->hidden_roots, index >> CLASS_PAGE_BITS);
         Oop *slot = &object_slots(page)[index & (CLASS_PAGE_SIZE - 1)];
-        if (!mock->class_marks[index] || tracer->is_live(tracer, *slot))
+        if (!mock->class_marks[index] || tracer->is_live(tracer, follow(*slot)))
             continue;
         tracer->make_live(tracer, slot);
         progress = true;
@@ -103,7 +103,7 @@ static bool trace_ephemerons(MockMm *mock, Tracer *tracer)
     bool progress = false;
     for (size_t i = 0; i < mock->ephemerons.count; i++) {
         Oop object = mock->ephemerons.items[i];
-        Oop key = object_slot(object, 0);
+        Oop key = follow(object_slot(object, 0));
         if (is_object(key) && !tracer->is_live(tracer, key))
             continue;
         mock->ephemerons.items[i--] = mock->ephemerons.items[--mock->ephemerons.count];
