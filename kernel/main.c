@@ -1,7 +1,7 @@
-#include <stdio.h>
+/* The executable: it knows no heap. The command line decides what is loaded and run. */
+#include "kernel/cli/cli.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-    printf("osvm %s\n", OSVM_VERSION);
-    return fflush(stdout) ? 74 : 0;
+    return cli_main(argc, argv);
 }

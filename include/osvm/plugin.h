@@ -95,7 +95,8 @@ typedef enum OsvmOptionKind {
     OSVM_NUMBER, /* an integer, `min`..`max` */
     OSVM_SIZE,   /* bytes, with an optional K, M, G or T (powers of 1024), `min`..`max` */
     OSVM_TEXT,   /* any text */
-    OSVM_CHOICE  /* one word of `choices` */
+    OSVM_CHOICE, /* one word of `choices` */
+    OSVM_OPTIONAL_TEXT /* any text, or none: given without a value it is "" */
 } OsvmOptionKind;
 
 /* One option of a plugin (`--gc=sweep,threads=2`) or of the command line. */

@@ -32,6 +32,12 @@ bool error_set(OsvmError *error, OsvmStatus status, const char *format, ...)
     return false;
 }
 
+/* Is a value needed? */
+static bool takes_value(const OsvmOption *option)
+{
+    return option->kind != OSVM_FLAG && option->kind != OSVM_OPTIONAL_TEXT;
+}
+
 /* --- Reading values ------------------------------------------------------- */
 
 /* The factor of K, M, G, T (optionally followed by `iB` or `B`), 0 if it is none. */
@@ -101,6 +107,7 @@ static const char *kind_phrase(const OsvmOption *option)
     case OSVM_CHOICE:
         return "one of";
     case OSVM_TEXT:
+    case OSVM_OPTIONAL_TEXT:
         break;
     }
     return "a text";
@@ -118,6 +125,7 @@ static bool parse_value(const OsvmOption *option, const char *text, int64_t *num
     case OSVM_CHOICE:
         return is_choice(option->choices, text);
     case OSVM_TEXT:
+    case OSVM_OPTIONAL_TEXT:
         break;
     }
     return true;
@@ -145,7 +153,7 @@ bool options_check_table(const OsvmOption *table, const char *owner, OsvmError *
 {
     for (const OsvmOption *option = table; option && option->name; option++) {
         int64_t number;
-        if ((unsigned)option->kind > OSVM_CHOICE || !option->help)
+        if ((unsigned)option->kind > OSVM_OPTIONAL_TEXT || !option->help)
             return error_set(error, OSVM_UNAVAILABLE, "option '%s' of %s has no known kind or no help",
                              option->name, owner);
         if (option->kind == OSVM_CHOICE && !option->choices)
@@ -211,7 +219,8 @@ static bool refuse_name(const OptionSet *set, const char *prefix, const char *na
     size_t used = 0;
     list[0] = 0;
     for (size_t i = 0; i < set->count && used < sizeof list; i++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s%s", i ? ", " : "", prefix,
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s%s", i ? ", " : "",
+                                 *prefix && set->table[i].name[1] ? "--" : prefix,
                                  set->table[i].name);
     return error_set(error, OSVM_USAGE, "%s has no option '%s%s'; there are: %s", set->owner, prefix,
                      name, list);
@@ -234,12 +243,12 @@ bool options_set(OptionSet *set, const char *prefix, const char *name, const cha
         return refuse_name(set, prefix, name, error);
     const OsvmOption *option = &set->table[index];
     int64_t number = 0;
-    if (!value && option->kind != OSVM_FLAG)
+    if (!value && takes_value(option))
         return error_set(error, OSVM_USAGE, "option '%s%s' needs a value: %s%s%s", prefix, name,
                          kind_phrase(option), option->kind == OSVM_CHOICE ? " " : "",
                          option->kind == OSVM_CHOICE ? option->choices : "");
     if (!value)
-        value = "yes";
+        value = option->kind == OSVM_FLAG ? "yes" : "";
     if (!parse_value(option, value, &number))
         return refuse_value(option, prefix, value, error);
     if ((option->kind == OSVM_NUMBER || option->kind == OSVM_SIZE) && has_bounds(option) &&
@@ -297,7 +306,7 @@ int options_take(OptionSet *set, int count, char **arguments, OsvmError *error)
         }
         size_t index = find_option(set, name);
         bool done;
-        if (index < set->count && set->table[index].kind != OSVM_FLAG && taken < count)
+        if (index < set->count && takes_value(&set->table[index]) && taken < count)
             done = options_set(set, prefix, name, arguments[taken++], error);
         else
             done = set_item(set, prefix, name, strlen(name), error);
@@ -351,8 +360,9 @@ void options_print(const OsvmOption *table, const char *prefix, FILE *file)
     for (const OsvmOption *option = table; option && option->name; option++) {
         char left[128];
         bool flag = option->kind == OSVM_FLAG;
-        snprintf(left, sizeof left, "%s%s%s%s", prefix, option->name, flag ? "" : "=",
-                 flag ? "" : value_name(option));
+        bool optional = option->kind == OSVM_OPTIONAL_TEXT;
+        snprintf(left, sizeof left, "%s%s%s%s%s%s", prefix, option->name, optional ? "[" : "",
+                 flag ? "" : "=", flag ? "" : value_name(option), optional ? "]" : "");
         fprintf(file, strlen(left) <= 26 ? "  %-26s  %s" : "  %s\n                              %s",
                 left, option->help);
         if (option->value && !(flag && strcmp(option->value, "no") == 0))

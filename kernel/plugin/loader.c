@@ -312,6 +312,19 @@ static Loaded *load_named(Plugins *plugins, const PluginRequest *request, const 
     return loaded && checked ? wrap(plugins, request, loaded, error) : loaded;
 }
 
+bool plugins_require(Plugins *plugins, OsvmKind kind, unsigned heap_bits, OsvmError *error)
+{
+    const Selection *selection = &plugins->selections[kind];
+    const char *name = selection->name[0] ? selection->name : plugin_default_name(kind);
+    const char *variant = selection->variant[0] ? selection->variant : "production";
+    if (!name)
+        return error_set(error, OSVM_USAGE, "no %s plugin was named, and there is no default",
+                         plugin_kind_name(kind));
+    char *file = search_find(&plugins->path, kind, name, variant, heap_bits);
+    free(file);
+    return file ? true : search_refuse(&plugins->path, kind, name, variant, heap_bits, error);
+}
+
 static bool fits(const Loaded *loaded, const PluginRequest *request, OsvmError *error)
 {
     const OsvmPlugin *plugin = loaded->instance.plugin;

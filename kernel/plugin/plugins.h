@@ -60,6 +60,8 @@ typedef struct PluginRequest {
 } PluginRequest;
 
 const OsvmInstance *plugins_load(Plugins *plugins, const PluginRequest *request, OsvmError *error);
+/* Is there a file for what was selected? */
+bool plugins_require(Plugins *plugins, OsvmKind kind, unsigned heap_bits, OsvmError *error);
 /* One use less; the last ends it. Selected plugins stay until plugins_free. */
 void plugins_unload(Plugins *plugins, const OsvmInstance *instance);
 /* Loads the plugin's file again and puts the new code in the place of the old,

@@ -1,0 +1,77 @@
+/* The command line: `osvm [VM options] IMAGE [arguments]`, `osvm [VM options] COMMAND ...`.
+ *
+ *   commands.c  the table of commands, help, finding the one that is meant
+ *   vm.c        the options every command shares: plugins, heap sizes, world, log
+ *   image.c     which heap width an image file has
+ *   cmd_*.c     the commands
+ *
+ * A command is an entry in the table of commands.c: name, options, function. Its
+ * options may stand anywhere behind its name, VM options too.
+ */
+#ifndef OSVM_CLI_CLI_H
+#define OSVM_CLI_CLI_H
+
+#include <limits.h>
+
+#include "kernel/cli/options.h"
+#include "kernel/plugin/plugins.h"
+#include "osvm/core.h"
+#include "osvm/world.h"
+
+typedef struct Command Command;
+
+/* One run of the executable. */
+typedef struct Cli {
+    const Command *command;
+    OptionSet *options;     /* the command's and the VM's */
+    int operand_count;      /* what is no option; of `run`: the image and all behind it */
+    char **operands;        /* closed by NULL */
+    char **vm_options;      /* the arguments before the image or command; closed by NULL */
+    OsvmWorld *live;        /* the kernel's own */
+    OsvmWorld *world;       /* the program's (--world) */
+    Plugins *plugins;
+    char vm_path[PATH_MAX]; /* of the executable; filled in with the core */
+    FILE *log;              /* NULL: standard error */
+} Cli;
+
+struct Command {
+    const char *name;
+    const char *operands;   /* as help shows them: "IMAGE" */
+    const char *summary;    /* one line, without a full stop */
+    const char *details;    /* a paragraph for its help; NULL: none */
+    const OsvmOption *options; /* NULL: only those of the VM */
+    int least, most;        /* operands; most < 0: any number */
+    /* Answers the exit code; with `error` set where it has not said itself what went wrong. */
+    int (*run)(Cli *cli, OsvmError *error);
+};
+
+extern const Command command_run, command_info, command_check, command_dump, command_convert,
+    command_asm, command_plugins, command_help;
+
+/* The whole of it: answers the exit code of the process. Never prints to standard output what
+ * cannot be written without saying so. */
+int cli_main(int count, char **arguments);
+
+/* --- commands.c --- */
+
+const Command *command_find(const char *name); /* NULL: none */
+/* The command with the name nearest to `word`; NULL: none is near. */
+const char *command_nearest(const char *word);
+void command_print_help(const Command *command, FILE *file);
+void cli_print_help(FILE *file);
+
+/* --- vm.c --- */
+
+extern const OsvmOption vm_options[];
+/* Makes plugins, world and log as the options say. */
+bool vm_set_up(Cli *cli, OsvmError *error);
+void vm_take_down(Cli *cli);
+/* Loads the core for a heap width and fills in `setup`. NULL with `error` set. */
+const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, OsvmError *error);
+
+/* --- image.c --- */
+
+/* 32 or 64; 0 with `error` set when the file is no image this VM can read. */
+unsigned image_heap_bits(const OsvmWorld *world, const char *path, OsvmError *error);
+
+#endif

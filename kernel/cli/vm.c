@@ -1,0 +1,142 @@
+/* The options that every command takes: plugins, heap, world, log. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/world/worlds.h"
+
+enum { TERABYTE_SHIFT = 40, MOST_STACK_PAGES = 65536 };
+
+const OsvmOption vm_options[] = {
+    {.name = "core", .kind = OSVM_TEXT, .choices = "NAME[:VARIANT][,OPTION...]", .help = "the core"},
+    {.name = "mm", .kind = OSVM_TEXT, .choices = "NAME...", .help = "the memory manager"},
+    {.name = "gc", .kind = OSVM_TEXT, .choices = "NAME...", .help = "the collector of old space"},
+    {.name = "jit", .kind = OSVM_TEXT, .choices = "NAME...", .help = "the back end of the JIT"},
+    {.name = "cpu", .kind = OSVM_TEXT, .choices = "NAME...", .help = "the processor"},
+    {.name = "check", .kind = OSVM_OPTIONAL_TEXT, .choices = "KIND,KIND...",
+     .help = "checked variants, of all kinds or of some"},
+    {.name = "plugin-path", .kind = OSVM_TEXT, .choices = "DIR:DIR...",
+     .help = "look for plugins here first; then in OSVM_PLUGIN_PATH"},
+    {.name = "eden", .kind = OSVM_SIZE, .min = 64 << 10, .max = INT64_C(1) << TERABYTE_SHIFT,
+     .help = "size of eden; without it, what the image asks for"},
+    {.name = "max-heap", .kind = OSVM_SIZE, .min = 1 << 20, .max = INT64_C(64) << TERABYTE_SHIFT,
+     .help = "most bytes old space may grow to"},
+    {.name = "stack-pages", .kind = OSVM_NUMBER, .min = 2, .max = MOST_STACK_PAGES,
+     .help = "pages of the stack zone"},
+    {.name = "deterministic", .kind = OSVM_FLAG, .value = "no",
+     .help = "the same addresses and hashes in every run"},
+    {.name = "world", .kind = OSVM_TEXT, .value = "live", .choices = "NAME[,OPTION...]",
+     .help = "what the program can do outside: live, muted, denied, faulty"},
+    {.name = "log", .kind = OSVM_TEXT, .value = "warning", .choices = "LEVEL[,FILE]",
+     .help = "what to tell: error, warning, info, debug; to standard error, or added to a file"},
+    {.name = "help", .kind = OSVM_FLAG, .value = "no", .help = "this text"},
+    {.name = "version", .kind = OSVM_FLAG, .value = "no", .help = "the version"},
+    {.name = NULL},
+};
+
+/* --- Log ------------------------------------------------------------------ */
+
+static bool parse_log(Cli *cli, OsvmLogLevel *level, OsvmError *error)
+{
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    const char *text = options_text(cli->options, "log");
+    size_t length = strcspn(text, ",");
+    int found = -1;
+    for (int i = 0; i < 4; i++)
+        if (strlen(levels[i]) == length && strncmp(levels[i], text, length) == 0)
+            found = i;
+    if (found < 0)
+        return error_set(error, OSVM_USAGE,
+                         "'--log=%s': the level is one of error, warning, info, debug", text);
+    *level = (OsvmLogLevel)found;
+    if (!text[length])
+        return true;
+    cli->log = fopen(text + length + 1, "ae");
+    if (!cli->log)
+        return error_set(error, OSVM_CANNOT_CREATE, "cannot write the log '%s': %s",
+                         text + length + 1, strerror(errno));
+    setlinebuf(cli->log);
+    return true;
+}
+
+/* --- Plugins -------------------------------------------------------------- */
+
+static bool select_plugins(Cli *cli, OsvmError *error)
+{
+    static const OsvmKind kinds[] = {OSVM_CORE, OSVM_MM, OSVM_GC, OSVM_JIT, OSVM_CPU};
+    if (options_given(cli->options, "check") &&
+        !plugins_select_checked(cli->plugins, options_text(cli->options, "check"), error))
+        return false;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *text = options_text(cli->options, plugin_kind_name(kinds[i]));
+        if (text && !plugins_select(cli->plugins, kinds[i], text, error))
+            return false;
+    }
+    return true;
+}
+
+bool vm_set_up(Cli *cli, OsvmError *error)
+{
+    PluginsConfig config = {.path = options_text(cli->options, "plugin-path"), .own = cli->live};
+    cli->world = world_select(cli->live, options_text(cli->options, "world"), error);
+    if (!cli->world || !parse_log(cli, &config.log_level, error))
+        return false;
+    config.world = cli->world;
+    config.log = cli->log;
+    cli->plugins = plugins_new(&config);
+    return select_plugins(cli, error);
+}
+
+void vm_take_down(Cli *cli)
+{
+    plugins_free(cli->plugins);
+    world_free(cli->world);
+    if (cli->log)
+        fclose(cli->log);
+}
+
+/* --- The core ------------------------------------------------------------- */
+
+static void find_executable(Cli *cli)
+{
+    ssize_t length = readlink("/proc/self/exe", cli->vm_path, sizeof cli->vm_path - 1);
+    cli->vm_path[length > 0 ? length : 0] = 0;
+}
+
+/* A core may do without JIT and processor, but not quietly without one that was asked for. */
+static bool require_optional_parts(Cli *cli, unsigned heap_bits, OsvmError *error)
+{
+    return (!options_given(cli->options, "jit") ||
+            plugins_require(cli->plugins, OSVM_JIT, heap_bits, error)) &&
+           (!options_given(cli->options, "cpu") ||
+            plugins_require(cli->plugins, OSVM_CPU, heap_bits, error));
+}
+
+const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, OsvmError *error)
+{
+    PluginRequest request = {
+        .kind = OSVM_CORE,
+        .heap_bits = heap_bits,
+        .vtable_abi = OSVM_CORE_ABI,
+        .vtable_size = sizeof(CoreOps),
+    };
+    if (!require_optional_parts(cli, heap_bits, error))
+        return NULL;
+    find_executable(cli);
+    const OsvmInstance *core = plugins_load(cli->plugins, &request, error);
+    if (!core)
+        return NULL;
+    *setup = (CoreSetup){
+        .size = sizeof *setup,
+        .host = core->host,
+        .eden_bytes = (uint64_t)options_number(cli->options, "eden"),
+        .max_heap = (uint64_t)options_number(cli->options, "max-heap"),
+        .stack_pages = (unsigned)options_number(cli->options, "stack-pages"),
+        .deterministic = options_flag(cli->options, "deterministic"),
+        .vm_path = cli->vm_path,
+        .vm_options = (const char *const *)cli->vm_options,
+    };
+    return core->vtable;
+}
