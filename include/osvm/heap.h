@@ -79,6 +79,9 @@ typedef struct {
      * page-aligned. commit answers false when the host refuses. */
     bool (*commit)(Heap *heap, Word start, Word end);
     void (*decommit)(Heap *heap, Word start, Word end);
+    /* Like flush_caches, before a scavenge: only young objects will move or die.
+     * May be NULL: then flush_caches is called. */
+    void (*flush_young_caches)(Heap *heap);
 } HeapHost;
 
 /* The first member of the core's VM structure, at the base of the region. The
