@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "encoder.h"
+#include "kernel/bytecode/opcodes.h"
 #include "list.h"
 #include "literals.h"
 #include "number.h"
@@ -30,12 +31,6 @@ enum {
     SPECIAL_IDENTICAL = 22,
 };
 
-const char *const special_selector_names[32] = {
-    "+",   "-",      "<",    ">",        "<=",    ">=", "=",     "~=", "*",     "/",      "\\\\",
-    "@",   "bitShift:", "//", "bitAnd:", "bitOr:", "at:", "at:put:", "size", "next", "nextPut:", "atEnd",
-    "==",  "class",  "~~",   "value",    "value:", "do:", "new",  "new:", "x",    "y",
-};
-
 typedef struct {
     CompileTools *tools;
     Method *method;
@@ -50,14 +45,6 @@ typedef struct {
 static void gen_value(Generator *g, Node *node);
 static void gen_effect(Generator *g, Node *node);
 static void gen_return(Generator *g, Node *node);
-
-int special_selector_number(const char *selector)
-{
-    for (int i = 0; i < 32; i++)
-        if (strcmp(selector, special_selector_names[i]) == 0)
-            return i;
-    return -1;
-}
 
 /* --- Stack depth and pieces --- */
 
@@ -399,7 +386,7 @@ static void gen_to_do(Generator *g, Send *send, bool for_value)
     gen_block_effect(g, send->arms[0]->block);
     gen_variable(g, send->bound);
     gen_literal(g, send->step);
-    encode_send_special(e, (unsigned)special_selector_number("+"));
+    encode_send_special(e, (unsigned)special_selector_find("+"));
     popped(g, 1);
     gen_store(g, send->bound, STORE_POP);
     piece_begin(g, &test);
@@ -408,7 +395,7 @@ static void gen_to_do(Generator *g, Send *send, bool for_value)
         gen_variable(g, send->limit);
     else
         gen_value(g, send->arguments[0]);
-    encode_send_special(e, (unsigned)special_selector_number(send->downwards ? ">=" : "<="));
+    encode_send_special(e, (unsigned)special_selector_find(send->downwards ? ">=" : "<="));
     popped(g, 2);
     piece_end(g, outer);
     gen_loop(g, &test, &body, false);
@@ -458,7 +445,7 @@ static void gen_one_case(Generator *g, const Node *association, const Code *rest
         pushed(g);
     }
     gen_block_value(g, association->send.receiver->block);
-    encode_send_special(&g->encoder, (unsigned)special_selector_number("="));
+    encode_send_special(&g->encoder, (unsigned)special_selector_find("="));
     popped(g, is_last ? 2 : 3);
     encode_branch(&g->encoder, false, value.count);
     encode_bytes(&g->encoder, &value);
@@ -491,7 +478,7 @@ static void gen_plain_send(Generator *g, Send *send)
 {
     Encoder *e = &g->encoder;
     unsigned count = (unsigned)send->argument_count;
-    int special = send->to_super ? -1 : special_selector_number(send->selector);
+    int special = send->to_super ? -1 : special_selector_find(send->selector);
     unsigned index = special < 0 ? slots_selector(g->slots, send->selector) : 0;
     bool directed = send->to_super && g->in_full_block;
     unsigned class_index = directed ? slots_method_class(g->slots) : 0;
@@ -558,7 +545,7 @@ static void gen_long_brace(Generator *g, Node *node)
     encode_push_literal_variable(e, slots_variable(g->slots, names_of(g->tools->names, "Array")));
     pushed(g);
     gen_literal(g, size);
-    encode_send_special(e, (unsigned)special_selector_number("new:"));
+    encode_send_special(e, (unsigned)special_selector_find("new:"));
     popped(g, 1);
     for (size_t i = 0; i < node->brace.count; i++) {
         Literal *index = arena_alloc(g->tools->arena, sizeof *index);
@@ -567,7 +554,7 @@ static void gen_long_brace(Generator *g, Node *node)
         pushed(g);
         gen_literal(g, index);
         gen_value(g, node->brace.elements[i]);
-        encode_send_special(e, (unsigned)special_selector_number("at:put:"));
+        encode_send_special(e, (unsigned)special_selector_find("at:put:"));
         encode_pop(e);
         popped(g, 3);
     }
@@ -791,7 +778,7 @@ static void gen_return(Generator *g, Node *node)
 /* --- Methods --- */
 
 /* A method that only answers self, a constant or a variable: its quick primitive, or 0. */
-static unsigned quick_primitive(const Method *method)
+static unsigned quick_primitive_of(const Method *method)
 {
     Special special;
     int64_t number;
@@ -879,7 +866,7 @@ static CompiledCode *gen_method(Generator *g)
     VariableList frame = {NULL, 0, 0}, none = {NULL, 0, 0};
     LiteralSlots slots = {.arena = g->tools->arena};
     Code code = {NULL, 0, 0};
-    unsigned quick = quick_primitive(method);
+    unsigned quick = quick_primitive_of(method);
     if (!quick)
         frame_of_block(g, method->body, &none, &frame);
     g->slots = &slots;

@@ -10,8 +10,4 @@
 CompiledCode *compile_method(CompileTools *tools, Method *method, const ClassScope *class_scope,
                              BytecodeSet set);
 
-/* The number (0..31) of a selector that has an instruction of its own, or -1. */
-int special_selector_number(const char *selector);
-extern const char *const special_selector_names[32];
-
 #endif
