@@ -141,7 +141,8 @@ needs: ; @CC='$(CC)' tools/setup $(if $(INSTALLS),install,check) build $(if $(IN
 setup: needs
 
 DEST      = $(DESTDIR)$(PREFIX)
-install: all
+# INSTALL_ONLY=yes installs what is there and builds nothing.
+install: $(if $(INSTALL_ONLY),,all)
 	install -d $(DEST)/bin $(DEST)/include/osvm $(DEST)/lib/pkgconfig $(DEST)/share/osvm $(DEST)/share/man/man1
 	install $(BUILD)/osvm $(DEST)/bin/osvm
 	cd $(BUILD)/lib && find osvm -name '*.so' -exec install -D {} $(abspath $(DEST))/lib/{} \;

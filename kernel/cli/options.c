@@ -83,7 +83,9 @@ static bool parse_flag(const char *text, int64_t *number)
 
 static bool is_choice(const char *choices, const char *word)
 {
-    size_t length = strlen(word);
+    size_t length = strcspn(word, "|");
+    if (word[length])
+        return false;
     for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
         if (length && strncmp(at, word, length) == 0 && (at[length] == '|' || !at[length]))
             return true;
