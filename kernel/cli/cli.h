@@ -23,7 +23,8 @@ typedef struct Command Command;
 /* One run of the executable. */
 typedef struct Cli {
     const Command *command;
-    OptionSet *options;     /* the command's and the VM's */
+    OsvmOption *table;      /* the command's options and the VM's; owned */
+    OptionSet *options;     /* their values */
     int operand_count;      /* what is no option; of `run`: the image and all behind it */
     char **operands;        /* closed by NULL */
     char **vm_options;      /* the arguments before the image or command; closed by NULL */

@@ -147,10 +147,10 @@ static bool take_arguments(Cli *cli, int count, char **arguments, OsvmError *err
             return false;
         cli->command = &command_run;
     }
-    OsvmOption *table = merge_tables(cli->command->options, vm_options);
+    cli->table = merge_tables(cli->command->options, vm_options);
     char owner[64];
     snprintf(owner, sizeof owner, named ? "'osvm %s'" : "osvm", cli->command->name);
-    cli->options = options_new(table, owner);
+    cli->options = options_new(cli->table, owner);
     cli->operands = calloc((size_t)count + 2, sizeof(char *));
     cli->vm_options = calloc((size_t)count + 2, sizeof(char *));
     REQUIRE(cli->operands && cli->vm_options, "the host has no memory for the command line");
@@ -225,6 +225,7 @@ int cli_main(int count, char **arguments)
     vm_take_down(&cli);
     world_free(cli.live);
     options_free(cli.options);
+    free(cli.table);
     free(cli.operands);
     free(cli.vm_options);
     return finish_output(status);
