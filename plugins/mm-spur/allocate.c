@@ -128,3 +128,18 @@ void allocate_remember(Mm *mm, Oop object)
     heap->remembered[heap->remembered_count++] = object;
     *header_at(object) |= HEADER_REMEMBERED;
 }
+
+void allocate_remember_if_needed(Heap *heap, Oop object)
+{
+    if (!heap_is_old(heap, object) || (header_of(object) & HEADER_REMEMBERED))
+        return;
+    Word first, end;
+    heap_pointer_slots(heap, object, &first, &end);
+    for (Word i = first; i < end; i++) {
+        Oop value = object_slot(object, i);
+        if (is_object(value) && heap_is_young(heap, value)) {
+            allocate_remember(heap->mm, object);
+            return;
+        }
+    }
+}

@@ -199,21 +199,6 @@ static void release_clones(Become *b)
     }
 }
 
-static void remember_if_young_referents(Heap *heap, Oop object)
-{
-    if (!heap_is_old(heap, object) || (header_of(object) & HEADER_REMEMBERED))
-        return;
-    Word first, end;
-    heap_pointer_slots(heap, object, &first, &end);
-    for (Word i = first; i < end; i++) {
-        Oop value = object_slot(object, i);
-        if (is_object(value) && heap_is_young(heap, value)) {
-            allocate_remember(heap->mm, object);
-            return;
-        }
-    }
-}
-
 /* A collector that is marking hears of everything a rewritten object refers to. */
 static void tell_collector(Heap *heap, Oop object)
 {
@@ -228,7 +213,7 @@ static void tell_collector(Heap *heap, Oop object)
 
 static void contents_changed(Heap *heap, Oop object)
 {
-    remember_if_young_referents(heap, object);
+    allocate_remember_if_needed(heap, object);
     tell_collector(heap, object);
 }
 

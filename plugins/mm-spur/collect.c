@@ -1,6 +1,7 @@
 /* When to collect, and full collections.
  *
- * A full collection empties new space into old space as far as that has room,
+ * A full collection empties new space into old space as far as that has room (what
+ * is left is marked in place, and tenured afterwards),
  * gives all objects the canonical index of their class if it must, and has the
  * collector mark and reclaim. The collector comes back to visit_roots and, when
  * its strong tracing is done, to finish_tracing (fixpoint.c).
@@ -67,6 +68,17 @@ static void clear_marks(MmSpur *m, Oop object, void *context)
         *header_at(object) &= ~(HEADER_MARKED | HEADER_GREY);
 }
 
+/* The collector replaced references to old forwarders, some of which led to young
+ * objects: what refers to those now may not be remembered yet. */
+static void remember_followed(Heap *heap)
+{
+    heap->gc->ops->make_walkable(heap->gc);
+    for (Oop object = object_at_start(heap->old_start); object < heap->old_end;
+         object = heap_next_object(object, heap->old_end))
+        if (object_class_index(object) != CLASS_FREE)
+            allocate_remember_if_needed(heap, object);
+}
+
 static void clear_class_marks(MmSpur *m)
 {
     size_t bytes = (size_t)m->mm.heap->class_table_pages << CLASS_PAGE_BITS;
@@ -89,8 +101,10 @@ static void run_collector(MmSpur *m)
     clear_class_marks(m);
     heap->host->flush_caches(heap);
     heap->gc->ops->collect(heap->gc, &result);
-    if (m->crowded)
+    if (!walk_young_is_empty(m)) {
         walk_young(m, clear_marks, NULL);
+        remember_followed(heap);
+    }
     count_collection(m, &result);
 }
 
@@ -102,7 +116,7 @@ void collect_full(Mm *mm)
     if (m->class_duplicates)
         class_table_normalise(m);
     run_collector(m);
-    if (m->crowded)
+    if (!walk_young_is_empty(m))
         scavenge(mm, TENURE_ALL);
     space_shrink(m);
     m->used_after_full = space_old_used(m);

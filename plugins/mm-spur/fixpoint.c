@@ -51,22 +51,6 @@ static void make_slot_live(Tracer *tracer, Oop *slot)
         tracer->make_live(tracer, slot);
 }
 
-/* The slots of an old object are final: is it to be remembered? */
-static void remember_if_needed(MmSpur *m, Oop object)
-{
-    Heap *heap = m->mm.heap;
-    if (!heap_is_old(heap, object) || (header_of(object) & HEADER_REMEMBERED))
-        return;
-    Word slots = object_slot_count(object);
-    for (Word i = 0; i < slots; i++) {
-        Oop value = object_slot(object, i);
-        if (is_object(value) && heap_is_young(heap, value)) {
-            allocate_remember(&m->mm, object);
-            return;
-        }
-    }
-}
-
 /* ---- Classes ---- */
 
 static bool trace_class_page(MmSpur *m, Tracer *tracer, Word page)
@@ -106,7 +90,7 @@ static void trace_fields(MmSpur *m, Tracer *tracer, Oop ephemeron)
     Word slots = object_slot_count(ephemeron);
     for (Word i = 0; i < slots; i++)
         make_slot_live(tracer, &object_slots(ephemeron)[i]);
-    remember_if_needed(m, ephemeron);
+    allocate_remember_if_needed(m->mm.heap, ephemeron);
 }
 
 static bool trace_if_key_lives(MmSpur *m, Tracer *tracer, size_t i)
@@ -158,11 +142,12 @@ static bool fire_ephemerons(MmSpur *m, Tracer *tracer)
     }
     for (size_t i = 0; i < count; i++)
         trace_fields(m, tracer, list->items[i]);
+    if (!count)
+        return false;
     memmove(list->items, list->items + count, (list->count - count) * sizeof(Oop));
     list->count -= count;
-    if (count)
-        m->mm.heap->host->finalization_pending(m->mm.heap, (Word)count);
-    return count != 0;
+    m->mm.heap->host->finalization_pending(m->mm.heap, (Word)count);
+    return true;
 }
 
 /* ---- Weak objects ---- */
@@ -188,7 +173,7 @@ static bool clear_weak_slots(MmSpur *m, Tracer *tracer, Oop object)
         }
         slots[i] = referent; /* NOBARRIER: B3 */
     }
-    remember_if_needed(m, object);
+    allocate_remember_if_needed(heap, object);
     return lost;
 }
 
@@ -252,8 +237,7 @@ void fixpoint_finish_full(Mm *mm, Tracer *tracer)
     clear_weaklings(m, tracer);
     class_table_reclaim(m, tracer);
     drop_dead_remembered(mm->heap, tracer);
-    if (m->crowded)
-        walk_young(m, bury_if_dead, tracer);
+    walk_young(m, bury_if_dead, tracer);
 }
 
 void fixpoint_finish_scavenge(MmSpur *m, Tracer *tracer)

@@ -127,6 +127,8 @@ void space_sync_eden(MmSpur *m);
 Oop allocate_slow(Mm *mm, Word slots, unsigned format, Word class_index);
 Oop allocate_old(Mm *mm, Word slots, unsigned format, Word class_index);
 void allocate_remember(Mm *mm, Oop object);
+/* Remembers an object whose slots were rewritten, if it is old and they ask for it. */
+void allocate_remember_if_needed(Heap *heap, Oop object);
 /* A copy of `object` in old space, header bits included; NO_OOP: no memory. */
 Oop allocate_old_copy(MmSpur *m, Oop object);
 /* `bytes` of old space, growing it if need be; 0: no memory. */
@@ -195,6 +197,7 @@ Oop walk_next_object(Mm *mm, Oop object);
 /* Every object of new space, dead ones and forwarders included. */
 void walk_young(MmSpur *m, void (*visit)(MmSpur *m, Oop object, void *context), void *context);
 
+bool walk_young_is_empty(MmSpur *m);
 /* Turns a dead object of new space into a free chunk of the same size. */
 static inline void walk_bury(Oop object)
 {

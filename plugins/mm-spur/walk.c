@@ -68,3 +68,12 @@ void walk_young(MmSpur *m, void (*visit)(MmSpur *m, Oop object, void *context), 
             visit(m, object, context);
     }
 }
+
+bool walk_young_is_empty(MmSpur *m)
+{
+    space_sync_eden(m);
+    for (unsigned i = 0; i < AREAS; i++)
+        if (m->areas[i].free != m->areas[i].start)
+            return false;
+    return true;
+}

@@ -21,6 +21,18 @@ static void *plugin_state(const OsvmPlugin *plugin)
     return state;
 }
 
+/* Tests name classes by index: an Array in an unused special object keeps them. */
+static void keep_classes(MmRig *rig)
+{
+    enum { UNUSED_SPECIAL = 8 };
+    Heap *heap = rig->heap;
+    Word count = MOCK_CLASS_END - MOCK_METACLASS;
+    Oop classes = rig->mm->ops->allocate_old(rig->mm, count, FORMAT_INDEXABLE, CLASS_ARRAY);
+    for (Word i = 0; i < count; i++)
+        object_slots(classes)[i] = heap_class_at(heap, MOCK_METACLASS + i);
+    heap_store(heap, heap->special_objects, UNUSED_SPECIAL, classes);
+}
+
 void mm_rig_open(MmRig *rig, size_t region, const MmConfig *config)
 {
     *rig = (MmRig){.host = mock_host_new(region), .random = 1, .verbose = true};
@@ -39,6 +51,7 @@ void mm_rig_open(MmRig *rig, size_t region, const MmConfig *config)
     if (!rig->mm->ops->prepare_load(rig->mm, MOCK_IMAGE_BYTES))
         rig_fail("no room for the image");
     rig->mm->ops->adopt(rig->mm, mock_image_write(rig->host));
+    keep_classes(rig);
 }
 
 void mm_rig_close(MmRig *rig)
