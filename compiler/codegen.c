@@ -40,6 +40,7 @@ typedef struct {
     const VariableList *frame; /* variables by slot of the running activation */
     unsigned depth, deepest;
     bool in_full_block;
+    bool stores_remote; /* this code stores into a vector */
 } Generator;
 
 static void gen_value(Generator *g, Node *node);
@@ -122,6 +123,7 @@ static void gen_store(Generator *g, Variable *variable, StoreMode mode)
         encode_store_instance(e, variable->index, variable->maybe_context, mode);
     } else {
         variable = variable_actual(variable);
+        g->stores_remote |= variable->vector != NULL;
         if (variable->vector)
             encode_store_remote(e, variable->vector_index, frame_index(g, variable->vector), mode);
         else
@@ -649,6 +651,16 @@ static Literal *literal_of_kind(Generator *g, LiteralKind kind)
     return literal;
 }
 
+/* Some VMs look at the literal before the last of whatever code stores into a vector, as if it were a
+ * method's selector. Where a block has none, or has an immediate object there, it gets the method's. */
+static void add_selector_for_vm(Generator *g)
+{
+    const LiteralSlots *slots = g->slots;
+    LiteralKind kind = slots->count ? slots->items[slots->count - 1]->kind : LITERAL_INTEGER;
+    if (g->stores_remote && (kind == LITERAL_INTEGER || kind == LITERAL_CHARACTER || kind == LITERAL_FLOAT))
+        slots_add(g->slots, literal_of_symbol(g->tools->arena, g->method->selector));
+}
+
 static CompiledCode *gen_compiled_block(Generator *outer, const Block *block, const VariableList *copied)
 {
     VariableList frame = {NULL, 0, 0};
@@ -661,7 +673,9 @@ static CompiledCode *gen_compiled_block(Generator *outer, const Block *block, co
     g.encoder.code = &code;
     g.depth = g.deepest = (unsigned)frame.count;
     g.in_full_block = true;
+    g.stores_remote = false;
     gen_block_end(&g, block);
+    add_selector_for_vm(&g);
     slots_add(&slots, literal_of_kind(&g, LITERAL_OUTER_CODE));
     CompiledCode *result = code_new(&g, &frame, &code);
     result->is_block = true;
