@@ -12,7 +12,7 @@
 
 static const Command *const commands[] = {
     &command_run,     &command_info, &command_check,   &command_dump,
-    &command_convert, &command_asm,  &command_plugins, &command_help,
+    &command_convert, &command_build, &command_asm,  &command_plugins, &command_help,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -60,7 +60,7 @@ void command_print_help(const Command *command, FILE *file)
     fprintf(file, "\nOptions:\n");
     for (const OsvmOption *option = command->options; option->name; option++) {
         const OsvmOption one[] = {*option, {.name = NULL}};
-        options_print(one, option->name[1] ? "--" : "-", file);
+        options_print(one, option->name[1] && option->name[0] != 'W' ? "--" : "-", file);
     }
 }
 

@@ -301,7 +301,7 @@ int options_take(OptionSet *set, int count, char **arguments, OsvmError *error)
             break;
         bool is_long = argument[1] == '-';
         const char *name = argument + 1 + is_long, *prefix = is_long ? "--" : "-";
-        if (!is_long && name[1] && name[1] != '=') {
+        if (!is_long && name[1] && name[1] != '=' && name[0] != 'W') { /* -Wname as compilers have it */
             error_set(error, OSVM_USAGE, "'%s' is no option: words take two dashes, as in '-%s'",
                       argument, argument);
             return -1;

@@ -1,0 +1,124 @@
+/* `osvm build` and `osvm compile`: the compiler on the command line. */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compiler/image.h"
+
+enum { WRONG_SOURCES = 1 }; /* the exit code when there were errors in them */
+
+typedef struct {
+    CompileTools tools;
+    Diagnostics diagnostics;
+    Program program;
+    ImageOptions options;
+} Build;
+
+static const char *const warning_options[] = {
+    "Werror", "Wall", "Wundeclared", "Wunused", "Wshadowed", "Wunsent", "Wunreachable", "Wencoding",
+    "Wno-undeclared", "Wno-unused", "Wno-shadowed", "Wno-unsent", "Wno-unreachable", "Wno-encoding",
+};
+
+static void build_start(Build *build, Cli *cli)
+{
+    memset(build, 0, sizeof *build);
+    build->tools.arena = arena_new();
+    build->tools.names = names_new(build->tools.arena);
+    build->tools.diagnostics = &build->diagnostics;
+    diagnostics_init(&build->diagnostics, build->tools.arena);
+    program_init(&build->program, &build->tools);
+    for (size_t i = 0; i < sizeof warning_options / sizeof *warning_options; i++)
+        if (options_flag(cli->options, warning_options[i]))
+            diagnostics_set_warning(&build->diagnostics, warning_options[i] + 1);
+    const char *set = options_text(cli->options, "bytecodes");
+    build->options.set = strcmp(set, "v3") == 0 ? SET_V3 : SET_SISTA;
+    for (int i = 0; i < cli->operand_count; i++)
+        program_read(&build->program, cli->operands[i]);
+    program_resolve(&build->program);
+}
+
+static int build_finish(Build *build, int status)
+{
+    size_t errors = build->diagnostics.error_count;
+    diagnostics_print(&build->diagnostics, stderr);
+    if (errors)
+        fprintf(stderr, "osvm: %zu error%s in the sources\n", errors, errors == 1 ? "" : "s");
+    arena_free(build->tools.arena);
+    return errors ? WRONG_SOURCES : status;
+}
+
+/* Written beside the target and renamed: a failure leaves what was there. */
+static int write_image(const char *path, const uint8_t *bytes, size_t size, OsvmError *error)
+{
+    char *temporary = NULL;
+    if (asprintf(&temporary, "%s.new", path) < 0)
+        return OSVM_INTERNAL;
+    FILE *file = fopen(temporary, "wb");
+    bool written = file && fwrite(bytes, 1, size, file) == size && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    if (file && fclose(file) != 0)
+        written = false;
+    written = written && rename(temporary, path) == 0;
+    if (!written) {
+        error_set(error, OSVM_CANNOT_CREATE, "cannot write '%s': %s", path, strerror(errno));
+        unlink(temporary);
+    }
+    free(temporary);
+    return written ? OSVM_OK : OSVM_CANNOT_CREATE;
+}
+
+static int run_build(Cli *cli, OsvmError *error)
+{
+    Build build;
+    size_t size;
+    const char *output = options_text(cli->options, "o"), *manifest = options_text(cli->options, "manifest");
+    if (!output) {
+        error_set(error, OSVM_USAGE, "'osvm build' needs -o IMAGE");
+        return OSVM_USAGE;
+    }
+    build_start(&build, cli);
+    build.options.bits = (unsigned)atoi(options_text(cli->options, "bits"));
+    build.options.start = options_text(cli->options, "start");
+    build.options.manifest = manifest ? source_read_file(&build.diagnostics, manifest) : NULL;
+    uint8_t *image = image_build(&build.program, &build.options, &size);
+    int status = image ? write_image(output, image, size, error) : WRONG_SOURCES;
+    free(image);
+    return build_finish(&build, status);
+}
+
+#define WARNING(option, text) {.name = option, .kind = OSVM_FLAG, .value = "no", .help = text}
+#define COMPILER_OPTIONS                                                                          \
+    {.name = "bytecodes", .kind = OSVM_CHOICE, .choices = "sista|v3", .value = "sista",           \
+     .help = "the bytecode set"},                                                                 \
+        WARNING("Werror", "warnings are errors"), WARNING("Wall", "warn of everything below"),    \
+        WARNING("Wundeclared", "variables nobody declares (on)"),                                 \
+        WARNING("Wunused", "temporaries never read (on)"),                                        \
+        WARNING("Wshadowed", "names that hide others (on)"),                                      \
+        WARNING("Wunsent", "messages no class implements"),                                       \
+        WARNING("Wunreachable", "statements behind a return (on)"),                               \
+        WARNING("Wencoding", "files that are not UTF-8 (on)"), WARNING("Wno-undeclared", "off"),  \
+        WARNING("Wno-unused", "off"), WARNING("Wno-shadowed", "off"),                             \
+        WARNING("Wno-unsent", "off"), WARNING("Wno-unreachable", "off"),                          \
+        WARNING("Wno-encoding", "off"), {.name = NULL}
+
+static const OsvmOption build_options[] = {
+    {.name = "o", .kind = OSVM_TEXT, .choices = "IMAGE", .help = "the image to write"},
+    {.name = "bits", .kind = OSVM_CHOICE, .choices = "64|32", .value = "64", .help = "its width"},
+    {.name = "start", .kind = OSVM_TEXT, .choices = "EXPRESSION", .help = "what it evaluates when it starts"},
+    {.name = "manifest", .kind = OSVM_TEXT, .choices = "FILE", .help = "which classes play which roles"},
+    COMPILER_OPTIONS,
+};
+
+const Command command_build = {
+    .name = "build",
+    .operands = "SOURCE...",
+    .summary = "make an image from Smalltalk sources",
+    .details = "Sources are Tonel directories or files (*.class.st, *.extension.st) and chunk files (*.st).\n"
+               "See docs/building-images.md. The exit code is 1 when there are errors in the sources.",
+    .options = build_options,
+    .least = 1,
+    .most = -1,
+    .run = run_build,
+};
