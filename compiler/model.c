@@ -316,6 +316,84 @@ ClassScope program_scope(Program *program, ClassModel *class_model, bool class_s
     };
 }
 
+/* --- Messages nobody understands --- */
+
+typedef struct {
+    Program *program;
+    const SourceText *source;
+    NameTable implemented; /* selector -> anything */
+} SendCheck;
+
+static void check_sends(SendCheck *c, const Node *node);
+
+static void check_all_sends(SendCheck *c, Node *const *nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check_sends(c, nodes[i]);
+}
+
+static void check_send(SendCheck *c, const Send *send)
+{
+    if (send->inlined == INLINE_NONE && !name_table_get(&c->implemented, send->selector))
+        diagnostics_warn(c->program->tools->diagnostics, WARN_UNSENT, c->source, send->selector_start,
+                         send->selector_end, "no class implements '%s'", send->selector);
+    if (send->receiver)
+        check_sends(c, send->receiver);
+    check_all_sends(c, send->arguments, send->argument_count);
+}
+
+static void check_sends(SendCheck *c, const Node *node)
+{
+    switch (node->kind) {
+    case NODE_ASSIGN: check_sends(c, node->assign.value); break;
+    case NODE_SEND: check_send(c, &node->send); break;
+    case NODE_CASCADE:
+        check_sends(c, node->cascade.receiver);
+        check_all_sends(c, node->cascade.messages, node->cascade.count);
+        break;
+    case NODE_BLOCK: check_all_sends(c, node->block->statements, node->block->statement_count); break;
+    case NODE_BRACE: check_all_sends(c, node->brace.elements, node->brace.count); break;
+    case NODE_RETURN: check_sends(c, node->value); break;
+    default: break;
+    }
+}
+
+typedef void (*MethodVisitor)(void *context, MethodModel *method);
+
+static void program_each_method(Program *program, MethodVisitor visitor, void *context)
+{
+    for (size_t i = 0; i < program->classes.count; i++)
+        for (int side = 0; side < 2; side++)
+            for (size_t j = 0; j < program->classes.items[i]->methods[side].count; j++)
+                visitor(context, program->classes.items[i]->methods[side].items[j]);
+}
+
+static void note_implemented(void *context, MethodModel *method)
+{
+    SendCheck *c = context;
+    if (method->tree)
+        name_table_put(&c->implemented, method->tree->selector, method);
+}
+
+static void check_method_sends(void *context, MethodModel *method)
+{
+    SendCheck *c = context;
+    if (!method->code)
+        return;
+    c->source = method->source;
+    check_all_sends(c, method->tree->body->statements, method->tree->body->statement_count);
+}
+
+static void program_warn_unsent(Program *program)
+{
+    SendCheck check = {.program = program};
+    if (!(program->tools->diagnostics->enabled >> WARN_UNSENT & 1))
+        return;
+    name_table_init(&check.implemented, program->tools->arena);
+    program_each_method(program, note_implemented, &check);
+    program_each_method(program, check_method_sends, &check);
+}
+
 void program_compile(Program *program, BytecodeSet set)
 {
     for (size_t i = 0; i < program->classes.count; i++) {
@@ -329,4 +407,5 @@ void program_compile(Program *program, BytecodeSet set)
             }
         }
     }
+    program_warn_unsent(program);
 }

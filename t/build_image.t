@@ -1,0 +1,81 @@
+#!/bin/bash
+# `osvm build`: images of both widths and sets, the same each time; errors leave nothing behind.
+set -u
+osvm=${OSVM:-build/osvm}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+count=0 failures=0
+check() { # status name
+    count=$((count + 1))
+    if [ "$1" -eq 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=1; fi
+}
+word() { od -An -tu4 -j "$2" -N 4 "$1" | tr -d ' '; }
+
+for bits in 64 32; do
+    for set in sista v3; do
+        image=$dir/$bits-$set.image
+        "$osvm" build image/Kernel bench/Bench -o "$image" --bits=$bits --bytecodes=$set \
+            --start 'Benchmark runAll. Console quit: 0' -Wall -Werror 2> "$dir/messages"
+        check $? "the built-in image with $bits bits and $set builds without a warning"
+        [ ! -s "$dir/messages" ]; check $? "and says nothing"
+        "$osvm" build bench/Bench image/Kernel -o "$dir/again.image" --bits=$bits --bytecodes=$set \
+            --start 'Benchmark runAll. Console quit: 0'
+        cmp -s "$image" "$dir/again.image"; check $? "and in another order of sources is the same file"
+    done
+done
+[ "$(word "$dir/64-sista.image" 0)" = 68021 ]; check $? "64 bits: the magic number"
+[ "$(word "$dir/32-sista.image" 0)" = 6521 ]; check $? "32 bits: the magic number"
+size=$(stat -c %s "$dir/64-sista.image")
+[ $((128 + $(word "$dir/64-sista.image" 8))) = "$size" ]; check $? "the header's size is that of the file"
+
+mkdir "$dir/bad"
+cat > "$dir/bad/A.class.st" << 'END'
+Class { #name : #A, #superclass : #B, #type : #strange }
+A >> foo [ ^ 3 + ]
+A >> bar [ ^ ) ]
+END
+cat > "$dir/bad/B.class.st" << 'END'
+Class { #name : #B, #superclass : #A }
+END
+echo old > "$dir/bad.image"
+"$osvm" build "$dir/bad" -o "$dir/bad.image" 2> "$dir/messages"
+[ $? = 1 ]; check $? "errors in the sources: exit code 1"
+[ "$(cat "$dir/bad.image")" = old ]; check $? "and the old file stays"
+for text in 'A.class.st:2:18: error: an argument of this operator expected' \
+    'A.class.st:3:14: error: an expression expected' 'no shape of instances has this name' 'inherits from itself'; do
+    grep -qF "$text" "$dir/messages"; check $? "reported: $text"
+done
+
+cat > "$dir/extra.st" << 'END'
+'From Squeak6.0'!
+Object subclass: #Extra
+	instanceVariableNames: 'a b'
+	classVariableNames: 'Count'
+	poolDictionaries: ''
+	category: 'Test'!
+
+!Extra methodsFor: 'testing' stamp: 'x 1/1/2020 00:00'!
+excited
+	^ 'wow!!'! !
+
+!Extra class methodsFor: 'starting'!
+initialize
+	Count := 1! !
+
+Extra class instanceVariableNames: 'registry'!
+Console printLine: 'from a chunk'!
+END
+"$osvm" build image/Kernel "$dir/extra.st" -o "$dir/extra.image" 2> "$dir/messages"
+check $? "a chunk file builds"
+grep -qaF 'wow!' "$dir/extra.image"; check $? "its doubled marks are undone"
+! grep -qaF 'wow!!' "$dir/extra.image"; check $? "all of them"
+printf 'Object subclass: #C\n!C methodsFor: %s!\nfoo\n\t^ !! 3 +! !\n' "'x'" > "$dir/wrong.st"
+"$osvm" build image/Kernel "$dir/wrong.st" -o "$dir/x.image" 2> "$dir/messages"
+grep -qF 'wrong.st:4:' "$dir/messages"; check $? "errors in chunks have the place in the file"
+printf 'array: Missing\nnonsense\n' > "$dir/manifest"
+"$osvm" build image/Kernel --manifest "$dir/manifest" -o "$dir/x.image" 2> "$dir/messages"
+grep -qF 'no class has this name' "$dir/messages"; check $? "a manifest's wrong class is reported"
+"$osvm" build image/Kernel 2> "$dir/messages"
+[ $? = 64 ]; check $? "without -o: exit code 64"
+echo "1..$count"
+exit $failures
