@@ -233,7 +233,8 @@ void fixpoint_finish_full(Mm *mm, Tracer *tracer)
     MmSpur *m = mm_spur(mm);
     do
         tracer->is_live(tracer, mm->heap->nil); /* ends tracing that was put off (G3) */
-    while (trace_classes(m, tracer) | trace_ephemerons(m, tracer) || fire_ephemerons(m, tracer));
+    while (((int)trace_classes(m, tracer) | (int)trace_ephemerons(m, tracer)) ||
+           fire_ephemerons(m, tracer));
     clear_weaklings(m, tracer);
     class_table_reclaim(m, tracer);
     drop_dead_remembered(mm->heap, tracer);
