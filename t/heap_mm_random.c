@@ -10,18 +10,20 @@ static uint64_t number_of(const char *name, uint64_t usual)
     return text ? strtoull(text, NULL, 0) : usual;
 }
 
-static void run(const char *what, size_t region, const MmConfig *config, uint64_t seed,
+static void run(const char *what, const MmConfig *config, unsigned large, uint64_t seed,
                 uint64_t events)
 {
     MmRig rig;
-    mm_rig_open(&rig, region, config);
+    mm_rig_open(&rig, 64 << 20, config);
     rig.random = seed;
     Model *model = calloc(1, sizeof *model);
     if (!model)
         bail_out("no memory for the model");
     model_open(model, &rig);
-    if (config && config->max_heap)
-        model->large_bytes = 300000;
+    if (large) {
+        model->large_bytes = 10 * large;
+        model->large_refs = large;
+    }
     while (model->events < events && !model->failures)
         model_event(model);
     model_collect_full(model);
@@ -46,10 +48,10 @@ int main(void)
     uint64_t events = number_of("OSVM_TEST_EVENTS", 8000);
     if (getenv("OSVM_TEST_LONG"))
         events *= 50;
-    run("roomy", 64 << 20, NULL, seed, events);
-    run("small eden", 64 << 20, &(MmConfig){.eden_bytes = 64 << 10}, seed + 1, events);
-    run("no memory", 64 << 20,
-        &(MmConfig){.eden_bytes = 64 << 10, .max_heap = 512 << 10, .grow_headroom = 64 << 10},
-        seed + 2, events);
+    run("roomy", NULL, 0, seed, events);
+    run("small eden", &(MmConfig){.eden_bytes = 64 << 10}, 0, seed + 1, events);
+    MmConfig little = {.eden_bytes = 64 << 10, .max_heap = 512 << 10, .grow_headroom = 64 << 10};
+    run("no memory", &little, 30000, seed + 2, events);
+    run("hardly any memory", &little, 60000, seed + 3, events);
     return done_testing();
 }

@@ -39,7 +39,7 @@ static int ref_count(Model *m, Kind kind)
         return 2;
     if (kind == KIND_BYTES)
         return 4 + (int)pick(m, pick(m, 3) ? 40 : m->large_bytes);
-    return 1 + (int)pick(m, pick(m, 40) ? 8 : 400);
+    return 1 + (int)pick(m, pick(m, 40) ? 8 : kind == KIND_METHOD ? 400 : m->large_refs);
 }
 
 static Oop new_object(Heap *heap, Kind kind, int count, bool old)
@@ -548,6 +548,7 @@ void model_open(Model *m, MmRig *rig)
     m->rig = rig;
     m->next_tag = 1;
     m->large_bytes = 4000;
+    m->large_refs = 400;
     for (int i = 0; i < MODEL_ROOTS; i++) {
         m->roots[i] = MODEL_NIL;
         mock_root_push(rig->host, rig->heap->nil);

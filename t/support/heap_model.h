@@ -48,6 +48,7 @@ typedef struct {
     uint64_t events, refused; /* refused: allocations for which there was no memory */
     uint64_t fired, cleared;
     unsigned large_bytes;    /* length below which large byte objects are made */
+    unsigned large_refs;     /* the same for objects of many references */
 } Model;
 
 /* Clears the model and takes over the rig's roots. */
