@@ -81,6 +81,11 @@ refused('--gc=a/b plugins', 64, qr/NAME\[:VARIANT\]/);
 refused('convert x.image', 64, qr/--bits/);
 refused('--deterministic=perhaps x.image', 64, qr/yes or no/);
 
+refused('build', 64, qr/needs SOURCE/);
+refused('build --bit=32 x.st', 64, qr/did you mean '--bits'/);
+refused('build --bits=48 x.st', 64, qr/64\|32/);
+refused('build x.st', 64, qr/needs -o IMAGE/);
+
 # --- Images that are none
 my $text = spew('text.image', "hello, world\n");
 my $short = spew('short.image', 'ab');

@@ -428,9 +428,9 @@ static void test_list(void)
     size_t broken = plugins_list(plugins, file, false);
     fclose(file);
     ok(broken >= 14, "the list counts what does not load (%zu)", broken);
-    has_text(text, "gc     good          production  1.0      64     a fixture", "a row");
+    has_text(text, "gc     good            production  1.0      64     a fixture", "a row");
     has_text(text, "crashed while it was being loaded", "one that crashes is a row too");
-    has_text(text, "prims  sums          production  1.0      any", "one for any width");
+    has_text(text, "prims  sums            production  1.0      any", "one for any width");
     free(text);
     file = open_memstream(&text, &size);
     plugins_list(plugins, file, true);

@@ -107,6 +107,8 @@ static void test_arguments(void)
            "options end at the first operand");
     is_int(options_number(set, "threads"), 5, "--name=value");
     is_text(options_text(set, "o"), "out", "-n value");
+    is_int(take((char *[]){"-oout2", "x", NULL}), 1, "-nvalue");
+    is_text(options_text(set, "o"), "out2", "... is the value");
     is_int(take((char *[]){"--threads", "6", "x", NULL}), 2, "--name value");
     is_int(take((char *[]){"--check", "x", NULL}), 1, "an optional text takes no argument");
     is_int(take((char *[]){"--check=gc", NULL}), 1, "... but what follows =");

@@ -58,10 +58,7 @@ void command_print_help(const Command *command, FILE *file)
     if (!command->options)
         return;
     fprintf(file, "\nOptions:\n");
-    for (const OsvmOption *option = command->options; option->name; option++) {
-        const OsvmOption one[] = {*option, {.name = NULL}};
-        options_print(one, option->name[1] && option->name[0] != 'W' ? "--" : "-", file);
-    }
+    options_print(command->options, "--", file);
 }
 
 /* --- Taking the arguments apart ------------------------------------------- */

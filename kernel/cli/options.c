@@ -32,6 +32,12 @@ bool error_set(OsvmError *error, OsvmStatus status, const char *format, ...)
     return false;
 }
 
+/* Does the name go with one dash? One letter does, and -Wname as compilers have it. */
+static bool is_short(const char *name)
+{
+    return !name[1] || name[0] == 'W';
+}
+
 /* Is a value needed? */
 static bool takes_value(const OsvmOption *option)
 {
@@ -222,7 +228,7 @@ static bool refuse_name(const OptionSet *set, const char *prefix, const char *na
     list[0] = 0;
     for (size_t i = 0; i < set->count && used < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s%s", i ? ", " : "",
-                                 *prefix && set->table[i].name[1] ? "--" : prefix,
+                                 *prefix ? is_short(set->table[i].name) ? "-" : "--" : "",
                                  set->table[i].name);
     return error_set(error, OSVM_USAGE, "%s has no option '%s%s'; there are: %s", set->owner, prefix,
                      name, list);
@@ -301,7 +307,14 @@ int options_take(OptionSet *set, int count, char **arguments, OsvmError *error)
             break;
         bool is_long = argument[1] == '-';
         const char *name = argument + 1 + is_long, *prefix = is_long ? "--" : "-";
-        if (!is_long && name[1] && name[1] != '=' && name[0] != 'W') { /* -Wname as compilers have it */
+        char letter[2] = {name[0]};
+        size_t joined = is_long ? set->count : find_option(set, letter);
+        if (joined < set->count && name[1] && name[1] != '=' && takes_value(&set->table[joined])) {
+            if (!options_set(set, prefix, letter, name + 1, error))
+                return -1;
+            continue;
+        }
+        if (!is_long && !is_short(name) && name[1] != '=') {
             error_set(error, OSVM_USAGE, "'%s' is no option: words take two dashes, as in '-%s'",
                       argument, argument);
             return -1;
@@ -363,8 +376,10 @@ void options_print(const OsvmOption *table, const char *prefix, FILE *file)
         char left[128];
         bool flag = option->kind == OSVM_FLAG;
         bool optional = option->kind == OSVM_OPTIONAL_TEXT;
-        snprintf(left, sizeof left, "%s%s%s%s%s%s", prefix, option->name, optional ? "[" : "",
-                 flag ? "" : "=", flag ? "" : value_name(option), optional ? "]" : "");
+        bool letter = *prefix && is_short(option->name);
+        snprintf(left, sizeof left, "%s%s%s%s%s%s", letter ? "-" : prefix, option->name,
+                 optional ? "[" : "", flag ? "" : letter ? " " : "=",
+                 flag ? "" : value_name(option), optional ? "]" : "");
         fprintf(file, strlen(left) <= 26 ? "  %-26s  %s" : "  %s\n                              %s",
                 left, option->help);
         if (option->value && !(flag && strcmp(option->value, "no") == 0))

@@ -42,7 +42,9 @@ bool options_given(const OptionSet *set, const char *name); /* was it set by the
 /* Reads a number, or a size with its unit. */
 bool options_parse_number(const OsvmOption *option, const char *text, int64_t *number);
 
-/* Prints the table, one option a line, for help texts. */
+/* Prints the table, one option a line, for help texts. `prefix` is "--", or what the names of options
+ * of plugins begin with; options of one letter and -Wname get a
+ * single dash. */
 void options_print(const OsvmOption *table, const char *prefix, FILE *file);
 
 /* Fills in `error` and answers false. */

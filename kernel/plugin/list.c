@@ -150,23 +150,55 @@ static bool is_broken(const Entry *entry)
     return entry->texts[REASON][0] != 0;
 }
 
-static void print_row(FILE *file, const Entry *entry)
+/* Are these the same plugin for two widths? */
+static bool is_same_plugin(const Entry *one, const Entry *two)
 {
-    fprintf(file, "%-5s  %-12s  %-10s  %-7s  %-5s  %s\n", plugin_kind_name(entry->parsed.kind),
-            entry->parsed.name, entry->parsed.variant, entry->texts[VERSION], entry->texts[WIDTH],
-            entry->texts[SUMMARY]);
-    fprintf(file, "       %s%s\n", entry->file, entry->texts[FLAGS][0] ? "  (singleton)" : "");
+    return one->parsed.kind == two->parsed.kind && !is_broken(two) &&
+           strcmp(one->parsed.name, two->parsed.name) == 0 &&
+           strcmp(one->parsed.variant, two->parsed.variant) == 0 &&
+           strcmp(one->texts[VERSION], two->texts[VERSION]) == 0 &&
+           strcmp(one->texts[SUMMARY], two->texts[SUMMARY]) == 0;
+}
+
+/* One row for `count` entries of the same plugin, and a line for each file. */
+static void print_row(FILE *file, const Entry *entries, size_t count)
+{
+    char widths[64] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < sizeof widths; i++)
+        used += (size_t)snprintf(widths + used, sizeof widths - used, "%s%s", i ? "," : "",
+                                 entries[i].texts[WIDTH]);
+    fprintf(file, "%-5s  %-14s  %-10s  %-7s  %-5s  %s\n", plugin_kind_name(entries->parsed.kind),
+            entries->parsed.name, entries->parsed.variant, entries->texts[VERSION], widths,
+            entries->texts[SUMMARY]);
+    for (size_t i = 0; i < count; i++)
+        fprintf(file, "       %s%s\n", entries[i].file,
+                entries[i].texts[FLAGS][0] ? "  (singleton)" : "");
+}
+
+static void print_sound(const Listing *listing, FILE *file)
+{
+    for (size_t i = 0; i < listing->count;) {
+        const Entry *entry = &listing->entries[i];
+        size_t count = 1;
+        if (is_broken(entry)) {
+            i++;
+            continue;
+        }
+        while (i + count < listing->count && is_same_plugin(entry, entry + count))
+            count++;
+        print_row(file, entry, count);
+        i += count;
+    }
 }
 
 static void print_table(const Plugins *plugins, const Listing *listing, FILE *file)
 {
     size_t broken = 0;
-    fprintf(file, "KIND   NAME          VARIANT     VERSION  WIDTH  SUMMARY\n");
-    for (size_t i = 0; i < listing->count; i++) {
+    fprintf(file, "KIND   NAME            VARIANT     VERSION  WIDTH  SUMMARY\n");
+    print_sound(listing, file);
+    for (size_t i = 0; i < listing->count; i++)
         broken += is_broken(&listing->entries[i]);
-        if (!is_broken(&listing->entries[i]))
-            print_row(file, &listing->entries[i]);
-    }
     if (broken)
         fprintf(file, "\nThese do not load:\n");
     for (size_t i = 0; i < listing->count; i++)

@@ -1,0 +1,74 @@
+#!/usr/bin/perl
+# The set-up script: what it asks apt for, and what it says where it cannot.
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $setup = abs_path('tools/setup');
+my $dir = tempdir(CLEANUP => 1);
+
+# A machine with a shell and little else: PATH has only what is put there.
+sub machine {
+    my ($name, %tools) = @_;
+    mkdir "$dir/$name";
+    for my $tool (keys %tools) {
+        open(my $file, '>', "$dir/$name/$tool") or die;
+        print $file "#!/bin/sh\n$tools{$tool}\n";
+        close $file;
+        chmod 0755, "$dir/$name/$tool";
+    }
+    return "$dir/$name";
+}
+
+sub setup {
+    my ($path, $arguments) = @_;
+    my $said = `env -i PATH='$path' CC='@{[$ENV{TEST_CC} // 'cc']}' /bin/sh '$setup' $arguments 2>&1`;
+    return ($? >> 8, $said);
+}
+
+my $bare = machine('bare', id => 'echo 0');
+my ($status, $said) = setup($bare, 'check build test');
+is($status, 1, 'check: something is missing');
+like($said, qr/gcc/, '... the compiler');
+like($said, qr/perl/, '... what runs the tests');
+like($said, qr/apt-get install .*gcc/, '... and how to get it');
+
+($status, $said) = setup($bare, 'install build');
+is($status, 1, 'install without apt-get stops');
+like($said, qr/no apt-get/, '... and says why');
+like($said, qr/gcc/, '... and what is missing');
+
+my $log = "$dir/log";
+my $user = machine('user', id => 'echo 1000', 'apt-get' => "echo \"\$@\" >>$log");
+($status, $said) = setup($user, 'install build');
+is($status, 1, 'install without root stops');
+like($said, qr/needs root/, '... and says why');
+ok(!-e $log, '... and did not try');
+
+my $root = machine('root', id => 'echo 0', 'apt-get' => "echo \"\$@\" >>$log");
+($status, $said) = setup($root, 'install build test unicorn');
+is($status, 0, 'install as root') or diag($said);
+my $asked = do { local (@ARGV, $/) = ($log); <> };
+like($asked, qr/^update/, '... reads the package lists first');
+like($asked, qr/install .*\bgcc\b.*\bperl\b.*\bpkg-config\b/, '... and asks for all of it');
+
+my $broken = machine('broken', id => 'echo 0', 'apt-get' => 'exit 100');
+($status, $said) = setup($broken, 'install build');
+is($status, 1, 'apt-get fails');
+like($said, qr/apt-get update failed/, '... and that is said');
+
+my $full = machine('full', map { $_ => 'exit 0' } qw(cc ar prove));
+($status, $said) = setup($full, 'check build test');
+is("$status$said", '0', 'all is there: no word');
+
+{
+    local $ENV{TEST_CC} = 'clang -g';
+    ($status, $said) = setup($bare, 'check build');
+    like($said, qr/\bclang\b/, 'CC=clang asks for clang');
+    unlike($said, qr/\bgcc\b/, '... not for gcc');
+}
+($status, $said) = setup($bare, 'check nonsense');
+is($status, 64, 'an unknown need is an error');
+done_testing();
