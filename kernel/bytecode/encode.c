@@ -68,7 +68,7 @@ static bool draft_send(const OpcodeForm *form, const Instruction *i, Draft *d)
             return d->b < 64;
         if (i->op == OP_SEND_DIRECTED_SUPER)
             d->b += 64;
-        return i->count >= 0 && i->count < EXTENSION_MAX / 2;
+        return i->count >= 0;
     }
 }
 
@@ -86,7 +86,7 @@ static bool draft_closure(const OpcodeForm *form, const Instruction *i, int64_t 
         d->bytes[2] = (uint8_t)size;
         d->a = count / 8 | i->copied / 8 * 16;
         d->b = (int32_t)(size >> 8);
-        return count < 128 && i->copied < EXTENSION_MAX / 2;
+        return count < 128 && i->copied <= EXTENSION_MAX;
     default:
         d->bytes[1] = (uint8_t)i->index;
         d->bytes[2] = (uint8_t)(i->copied | i->no_outer << 6 | i->receiver_on_stack << 7);
@@ -217,23 +217,26 @@ static unsigned write_draft(const OpcodeForm *form, const Draft *d, const Encodi
     return length + form->length;
 }
 
-/* As many prefixes as the operands need, A before B. */
+/* As many prefixes as the operands need, A before B. What B has to say depends on their number, so
+ * they are added one by one. */
 static unsigned encode_form(const OpcodeForm *form, const Instruction *i, uint8_t *out)
 {
-    Encoding prefixes = { .prefix_count = 0 };
-    for (;;) {
+    unsigned a_count = 0, b_count = 0;
+    while (a_count <= 3 && b_count <= 3) {
+        Encoding prefixes = { .prefix_count = (uint8_t)(a_count + b_count) };
         Draft d;
+        prefixes.prefixes_are_b = (uint8_t)(((1u << b_count) - 1) << a_count);
         if (!draft_fill(form, i, (int64_t)i->pc + prefixes.prefix_count * 2 + form->length, &d))
             return 0;
         unsigned length = write_draft(form, &d, &prefixes, out);
         if (length)
             return length;
-        unsigned a_count = width_of_a(d.a), b_count = width_of_b(d.b);
-        if (a_count > 3 || b_count > 3 || a_count + b_count <= prefixes.prefix_count)
-            return 0;
-        prefixes.prefix_count = (uint8_t)(a_count + b_count);
-        prefixes.prefixes_are_b = (uint8_t)(((1u << b_count) - 1) << a_count);
+        if (width_of_a(d.a) > a_count)
+            a_count = width_of_a(d.a);
+        else
+            b_count++;
     }
+    return 0;
 }
 
 static unsigned encode_forced(const OpcodeForm *form, const Instruction *i,
@@ -264,6 +267,8 @@ unsigned bytecode_encode(BytecodeSet set, const Instruction *i, const Encoding *
             continue;
         unsigned length = encoding && encoding->forced ? encode_forced(form, i, encoding, bytes)
                                                        : encode_form(form, i, bytes);
+        if (encoding && encoding->length && length != encoding->length)
+            continue;
         if (length && (!best || length < best)) {
             memcpy(out, bytes, length);
             best = length;

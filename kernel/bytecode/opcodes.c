@@ -215,6 +215,15 @@ const SpecialSelector special_selectors[SPECIAL_SELECTOR_COUNT] = {
     { "x", 0 },         { "y", 0 },
 };
 
+unsigned selector_arity(const char *selector)
+{
+    unsigned colons = 0;
+    bool binary = *selector && strspn(selector, "!%&*+,/<=>?@\\|~-") == strlen(selector);
+    for (; *selector; selector++)
+        colons += *selector == ':';
+    return binary ? 1 : colons;
+}
+
 int special_selector_find(const char *name)
 {
     for (int n = 0; n < SPECIAL_SELECTOR_COUNT; n++)
@@ -534,6 +543,12 @@ unsigned instruction_pushes(const Instruction *i)
         return primitive && !primitive->jumps;
     }
     return operation_infos[i->op].pushes;
+}
+
+bool instruction_polls(const Instruction *i)
+{
+    OperationKind kind = instruction_kind(i);
+    return (kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP) && i->target < i->next;
 }
 
 bool instruction_falls_through(const Instruction *i)

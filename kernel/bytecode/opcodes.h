@@ -122,7 +122,7 @@ typedef enum {
     OPERANDS_REMOTE,         /* index = b1, temp = b2 */
     OPERANDS_PRIMITIVE,      /* index = b1 + b2*256 */
     OPERANDS_PRIMITIVE_SISTA, /* index = b1 + b2*256, b2 < 128 */
-    OPERANDS_INLINE,         /* n = b1 + (b2 & 127)*256, b2 >= 128: index = n & 8191, count = n >> 13 */
+    OPERANDS_INLINE,         /* n = b1 + (b2 & 127)*256: index = n & 8191, count = n >> 13 */
     OPERANDS_CLOSURE,        /* count = b1 & 15, copied = b1 >> 4, size = b2*256 + b3 */
     OPERANDS_CLOSURE_AB,     /* count = (b1 & 7) + A%16*8, copied = (b1 >> 3 & 7) + A/16*8,
                                 size = b2 + B*256 */
@@ -183,6 +183,9 @@ typedef struct {
 } SpecialSelector;
 extern const SpecialSelector special_selectors[SPECIAL_SELECTOR_COUNT];
 
+/* Arguments a selector takes: its colons, or 1 if it is binary. */
+unsigned selector_arity(const char *selector);
+
 /* Number of a special selector, or -1. */
 int special_selector_find(const char *name);
 
@@ -213,6 +216,10 @@ static inline OperationKind instruction_kind(const Instruction *i)
     return operation_infos[i->op].kind;
 }
 
+/* Does the VM poll when it takes this jump? All jumps back do (compilers make only unconditional
+ * ones), so that no loop can hang the VM. */
+bool instruction_polls(const Instruction *i);
+
 /* Can control pass from this instruction to the one behind it? */
 bool instruction_falls_through(const Instruction *i);
 
@@ -228,6 +235,7 @@ typedef struct {
     uint8_t prefix_count;   /* exactly so many prefixes, */
     uint8_t prefixes_are_b; /* bit n: prefix n is a B */
     bool prefixes_free;     /* form forced, as many prefixes as needed */
+    uint8_t length;         /* not 0: only encodings of exactly so many bytes, forced or not */
 } Encoding;
 
 enum { ENCODING_PREFIXES_MAX = 8 };
