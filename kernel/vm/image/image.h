@@ -126,7 +126,8 @@ struct Image {
     void (*report)(Image *image, const char *where, const char *what);
     void *report_context;
     size_t findings;
-    size_t repairs; /* headers the reader had to clean; silent in a load */
+    bool sound; /* all steps of the load were gone through: everything refers to something */
+    Word free_heads[FREE_LISTS]; /* the saved free lists, for a check; the loaded ones are empty */
 };
 
 /* header.c */

@@ -218,12 +218,14 @@ static bool walk_internal(Image *image, Oop oop)
                          (unsigned)object_class_index(oop), object_format(oop));
 }
 
-static bool clean_header(Image *image, Oop oop)
+/* The bits of a running collector mean nothing in a file: a load drops them silently. */
+static void clean_header(Image *image, Oop oop)
 {
-    if (header_class_index(header_of(oop)) > CLASS_LAST_PUN)
-        image->repairs++;
-    *header_at(oop) &= ~HEADER_TRANSIENT;
-    return true;
+    Header header = header_of(oop);
+    *header_at(oop) = header & ~HEADER_TRANSIENT;
+    if (image->report && header_class_index(header) > CLASS_LAST_PUN)
+        image_finding(image, oop, "header bits 0x%016" PRIx64 " are set, which a saved image does "
+                      "not use", header & HEADER_TRANSIENT);
 }
 
 static bool note_object(Image *image, Oop oop, Word slots)
@@ -592,6 +594,7 @@ bool image_load(Image *image)
     if (!image_validate_system(image))
         return false;
     free_unclaimed(image);
+    image->sound = true;
     return sound;
 }
 

@@ -80,6 +80,7 @@ bool image_validate_roots(Image *image)
         !check_internal(image, image->hidden_roots, CLASS_ARRAY_PUN, FORMAT_INDEXABLE,
                         HIDDEN_ROOTS_SLOTS, "the class table (hidden roots)"))
         return false;
+    memcpy(image->free_heads, object_slots(image->free_lists), sizeof image->free_heads);
     memset(object_slots(image->free_lists), 0, FREE_LISTS * WORD_BYTES);
     Word *roots = object_slots(image->hidden_roots), nil = (Word)image->header.old_base, i = 0;
     for (; i < CLASS_PAGES_MAX && roots[i] != nil; i++)
