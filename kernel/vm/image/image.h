@@ -148,6 +148,9 @@ uint64_t image_swap(uint64_t value, unsigned bytes);
 /* Reads, relocates and validates a whole file into the heap of image->vm by way of its memory
  * manager's prepare_load. Sets everything of the heap but what adopt sets. */
 bool image_load(Image *image);
+/* Judges objects in memory, [start, end), that came from no file: what a reader would say of them
+ * once they were written. The special objects are at `special_objects`. */
+bool image_judge(Image *image, Word start, Word end, Oop special_objects);
 void image_init(Image *image, Vm *vm, const char *path);
 void image_close(Image *image);
 /* Records that something is wrong with what is at `address` of the loaded heap (0: the header).

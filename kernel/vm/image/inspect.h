@@ -3,6 +3,7 @@
 #define OSVM_IMAGE_INSPECT_H
 
 #include "kernel/vm/image/image.h"
+#include "kernel/vm/image/tools.h"
 #include "kernel/bytecode/verify.h"
 
 typedef struct {
@@ -42,11 +43,5 @@ void inspect_methods(Inspector *in, void (*visit)(Inspector *in, void *context, 
 VerifyView inspect_code_view(const Inspector *in, Oop code);
 /* Next object whatever it is but free; NO_OOP at the end. */
 Oop inspect_next(const Inspector *in, Oop object);
-
-/* The subcommands: see CoreOps. */
-int core_info(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);
-int core_check(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);
-int core_dump(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);
-int core_convert(const CoreSetup *setup, const CoreConvert *convert, OsvmError *error);
 
 #endif

@@ -598,6 +598,25 @@ bool image_load(Image *image)
     return sound;
 }
 
+bool image_judge(Image *image, Word start, Word end, Oop special_objects)
+{
+    image->start = image->walked = start;
+    image->end = end;
+    image->header.old_base = start;
+    image->header.special_objects = special_objects;
+    image->header.flags = IMAGE_LITTLE_FLOATS;
+    image->starts_bytes = ((size_t)(end - start) >> 9) * 8 + 8;
+    image->starts = image->host->alloc(image->host, image->starts_bytes);
+    if (!image->starts)
+        return image_finding(image, 0, "no memory left for tables");
+    if (!add_segment(image, 0, start, start, (uint64_t)(end - start) + BRIDGE_BYTES) ||
+        !walk_headers(image, end, end) || !image_validate_roots(image) ||
+        !image_validate_classes(image))
+        return false;
+    bool sound = load_objects(image);
+    return sound && image_validate_system(image);
+}
+
 /* A state in which the generator of identity hashes ends: see heap_fresh_hash(). */
 static Word sane_hash_state(uint64_t saved)
 {
