@@ -49,12 +49,12 @@ $(foreach d,$(patsubst %/,%,$(wildcard plugins/prims/*/)),$(eval SRC_prims-$(not
 all: $(BUILD)/osvm
 
 # --- Objects: one tree per configuration ----------------------------------------------------------
-# 32, 64: heap code; any: the rest; *.checked: CHECK is live; t32, t64: linked into tests, where each
-# plugin's descriptor has a name of its own (osvm_plugin_gc_compact).
-CONFIGS  := any any.checked 32 32.checked 64 64.checked t32 t64
+# 32, 64: heap code; any: the rest; *.checked: CHECK is live; t32, t64: linked into tests, b32, b64:
+# into benchmarks, where each plugin's descriptor has a name of its own (osvm_plugin_gc_compact).
+CONFIGS  := any any.checked 32 32.checked 64 64.checked t32 t64 b32 b64
 bits      = $(if $(findstring 32,$(1)),-DWORD_BITS=32)$(if $(findstring 64,$(1)),-DWORD_BITS=64)
 checked   = $(if $(findstring checked,$(1))$(findstring t,$(1)),$(OPT_C) -DOSVM_CHECKED=1,$(OPT) -DNDEBUG)
-symbol    = $(if $(filter t%,$(1)),-DOSVM_PLUGIN_SYMBOL=osvm_plugin_$(subst -,_,$(notdir $(patsubst %/,%,$(dir $(2))))))
+symbol    = $(if $(filter t% b%,$(1)),-DOSVM_PLUGIN_SYMBOL=osvm_plugin_$(subst -,_,$(notdir $(patsubst %/,%,$(dir $(2))))))
 define object_rule
 $(BUILD)/obj/$(1)/%.o: %.c $(BUILD)/flags | needs
 	$$(call SAY,cc,$$@)
@@ -118,6 +118,9 @@ endef
 $(foreach t,$(TESTS),$(if $(filter heap_%,$(notdir $t)),\
     $(eval $(call test_rule,$t,t32,.32))$(eval $(call test_rule,$t,t64,.64)),\
     $(eval $(call test_rule,$t,any.checked,))))
+# Benchmarks in C: as tests, but production code.
+$(foreach t,$(wildcard bench/*.c),$(eval $(subst PROGRAMS,BENCHES,$(call test_rule,$t,b32,.32)))\
+    $(eval $(subst PROGRAMS,BENCHES,$(call test_rule,$t,b64,.64))))
 # Broken and sound plugins for the loader's tests.
 FIXTURES := $(patsubst t/plugins/%.c,$(BUILD)/t/plugins/%.so,$(shell find t/plugins -name '*.c' 2>/dev/null))
 $(BUILD)/t/plugins/%.so: $(BUILD)/obj/any/t/plugins/%.o
@@ -128,8 +131,8 @@ $(BUILD)/t/plugins/%.so: $(BUILD)/obj/any/t/plugins/%.o
 PROVE     = OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) CC='$(CC)' prove -j2 -e ''
 test test-long: $(BUILD)/osvm $(PROGRAMS) $(FIXTURES)
 	$(if $(filter test-long,$@),OSVM_TEST_LONG=1) $(PROVE) $(PROGRAMS) $(wildcard t/*.t t/*/*.t)
-bench: $(BUILD)/osvm
-	OSVM=$(abspath $(BUILD))/osvm bench/run
+bench: $(BUILD)/osvm $(BENCHES)
+	OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) bench/run
 fuzz: $(BUILD)/osvm $(PROGRAMS)
 	OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) t/fuzz/run
 run: $(BUILD)/osvm
