@@ -113,7 +113,10 @@ static void put_code(Inspector *in, Oop code)
         inspect_describe(in, object_slot(code, 1 + (Word)i), text);
         printf("    literal %zu  %s\n", i, text);
     }
-    if (scratch && !sound)
+    if (inspect_is_quick(&view)) {
+        view.count = 3;
+        sound = false;
+    } else if (scratch && !sound)
         printf("    NOT VALID: bytecode %u: %s\n", error.pc, error.message);
     put_bytecodes(in, code, &view, sound ? facts.depths : NULL);
     host->free(host, scratch, scratch ? bytes : 0);

@@ -273,3 +273,9 @@ VerifyView inspect_code_view(const Inspector *in, Oop code)
         .owner = object_slots(code),
     };
 }
+
+bool inspect_is_quick(const VerifyView *view)
+{
+    unsigned number = view->has_primitive ? view->bytes[1] + 256u * view->bytes[2] : 0;
+    return number >= QUICK_FIRST && number <= QUICK_LAST;
+}

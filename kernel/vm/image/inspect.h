@@ -41,6 +41,9 @@ void inspect_methods(Inspector *in, void (*visit)(Inspector *in, void *context, 
                                                   Oop selector, Oop method), void *context);
 /* Code of the heap as the verifier sees it. */
 VerifyView inspect_code_view(const Inspector *in, Oop code);
+/* Code that only answers something at once: its bytecodes never run, and there need not be any
+ * behind the one that names the primitive. */
+bool inspect_is_quick(const VerifyView *view);
 /* Next object whatever it is but free; NO_OOP at the end. */
 Oop inspect_next(const Inspector *in, Oop object);
 
