@@ -14,6 +14,9 @@ extern const PrimEntry prim_table[PRIM_TABLE_SIZE];
 /* A shallow copy (an immediate is its own); NO_OOP: no memory. */
 Oop vm_clone(Vm *vm, Oop object);
 
+/* The image's clocks begin at 1901-01-01 00:00: so many microseconds before 1970. */
+#define SQUEAK_EPOCH_US INT64_C(2177452800000000)
+
 /* UTC in microseconds since 1901. */
 int64_t clock_utc(Vm *vm);
 /* UTC microseconds since 1970 and the offset; a clock of unspecified unit. Named primitives. */

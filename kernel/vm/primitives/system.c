@@ -25,12 +25,11 @@ static const OsvmWorld *world_of(Vm *vm)
 
 /* ---- Clocks. The image's epoch is 1901-01-01 00:00. ---- */
 
-#define SQUEAK_EPOCH_SECONDS 2177452800 /* from 1901 to 1970 */
 #define MILLISECOND_MASK 0x1FFFFFFF
 
 int64_t clock_utc(Vm *vm)
 {
-    return world_of(vm)->utc_us(world_of(vm)) + (int64_t)SQUEAK_EPOCH_SECONDS * 1000000;
+    return world_of(vm)->utc_us(world_of(vm)) + SQUEAK_EPOCH_US;
 }
 
 static int64_t clock_offset_seconds(Vm *vm)

@@ -1,0 +1,226 @@
+/* Processes: run queues, resuming, waiting, switching.
+ *
+ * The structures are image objects. What does not look as it should is left alone: a list
+ * that is none counts as empty, a process that cannot run is dropped.
+ */
+#include "kernel/vm/interp/fast.h"
+#include "kernel/vm/interp/interp_int.h"
+
+Oop process_scheduler(Vm *vm)
+{
+    Oop association = follow(heap_special(&vm->heap, SPECIAL_SCHEDULER_ASSOCIATION));
+    return follow(object_slot(association, ASSOCIATION_VALUE));
+}
+
+Oop process_active(Vm *vm)
+{
+    return follow(object_slot(process_scheduler(vm), SCHEDULER_ACTIVE));
+}
+
+/* ---- Lists ---- */
+
+static bool is_list(Oop list)
+{
+    return fast_has_slot(list, LIST_LAST);
+}
+
+static bool is_process(Oop process)
+{
+    return fast_has_slot(process, PROCESS_LIST);
+}
+
+static Oop fetch(Oop object, Word index)
+{
+    return follow(object_slot(object, index));
+}
+
+bool process_list_is_empty(Vm *vm, Oop list)
+{
+    return !is_list(list) || !is_process(fetch(list, LIST_FIRST)) ||
+           fetch(list, LIST_FIRST) == vm->heap.nil;
+}
+
+static void attach(Vm *vm, Oop process, Oop list, bool last)
+{
+    Heap *heap = &vm->heap;
+    if (process_list_is_empty(vm, list)) {
+        heap_store(heap, list, LIST_FIRST, process);
+        heap_store(heap, list, LIST_LAST, process);
+        heap_store(heap, process, LINK_NEXT, heap->nil);
+    } else if (last) {
+        Oop end = fetch(list, LIST_LAST);
+        if (is_process(end))
+            heap_store(heap, end, LINK_NEXT, process);
+        heap_store(heap, list, LIST_LAST, process);
+        heap_store(heap, process, LINK_NEXT, heap->nil);
+    } else {
+        heap_store(heap, process, LINK_NEXT, fetch(list, LIST_FIRST));
+        heap_store(heap, list, LIST_FIRST, process);
+    }
+    heap_store(heap, process, PROCESS_LIST, list);
+}
+
+void process_add_last(Vm *vm, Oop process, Oop list)
+{
+    attach(vm, process, list, true);
+}
+
+Oop process_remove_first(Vm *vm, Oop list)
+{
+    Heap *heap = &vm->heap;
+    Oop first = fetch(list, LIST_FIRST);
+    if (first == fetch(list, LIST_LAST)) {
+        heap_store(heap, list, LIST_FIRST, heap->nil);
+        heap_store(heap, list, LIST_LAST, heap->nil);
+    } else
+        heap_store(heap, list, LIST_FIRST, fetch(first, LINK_NEXT));
+    heap_store(heap, first, LINK_NEXT, heap->nil);
+    return first;
+}
+
+bool process_remove(Vm *vm, Oop process, Oop list)
+{
+    Heap *heap = &vm->heap;
+    Oop first = fetch(list, LIST_FIRST);
+    if (first == process) {
+        process_remove_first(vm, list);
+        return true;
+    }
+    for (Oop at = first; is_process(at) && at != heap->nil; at = fetch(at, LINK_NEXT)) {
+        if (fetch(at, LINK_NEXT) != process)
+            continue;
+        heap_store(heap, at, LINK_NEXT, fetch(process, LINK_NEXT));
+        if (fetch(list, LIST_LAST) == process)
+            heap_store(heap, list, LIST_LAST, at);
+        heap_store(heap, process, LINK_NEXT, heap->nil);
+        return true;
+    }
+    return false;
+}
+
+static SWord priority_of(Oop process)
+{
+    Oop priority = is_process(process) ? object_slot(process, PROCESS_PRIORITY) : NO_OOP;
+    return priority && is_small_integer(priority) ? small_integer_value(priority) : 0;
+}
+
+static Oop run_queue(Vm *vm, SWord priority)
+{
+    Oop lists = fetch(process_scheduler(vm), SCHEDULER_LISTS);
+    if (is_immediate(lists) || priority < 1 || (Word)priority > object_slot_count(lists))
+        return NO_OOP;
+    return fetch(lists, (Word)priority - 1);
+}
+
+/* ---- Switching ---- */
+
+void process_park(Vm *vm)
+{
+    if (!vm->fp)
+        return;
+    Oop context = stack_active_context(vm);
+    REQUIRE(context, "no memory left for the context of a process");
+    stack_sync(vm);
+    heap_store(&vm->heap, process_active(vm), PROCESS_CONTEXT, context);
+    vm->fp = 0;
+}
+
+/* The running process has been parked. False: the process has nothing to run. */
+static bool start_process(Vm *vm, Oop process)
+{
+    Heap *heap = &vm->heap;
+    Oop context = fetch(process, PROCESS_CONTEXT);
+    if (!stack_is_resumable(vm, context))
+        return false;
+    vm->counters.process_switches++;
+    heap_store(heap, process_scheduler(vm), SCHEDULER_ACTIVE, process);
+    heap_store(heap, process, PROCESS_LIST, heap->nil);
+    heap_store(heap, process, PROCESS_CONTEXT, heap->nil);
+    return stack_resume(vm, context);
+}
+
+static Oop first_runnable(Vm *vm)
+{
+    Oop lists = fetch(process_scheduler(vm), SCHEDULER_LISTS);
+    for (SWord p = (SWord)object_slot_count(lists); p >= 1; p--) {
+        Oop list = run_queue(vm, p);
+        while (list && !process_list_is_empty(vm, list)) {
+            Oop process = process_remove_first(vm, list);
+            if (stack_is_resumable(vm, fetch(process, PROCESS_CONTEXT)))
+                return process;
+        }
+    }
+    return NO_OOP;
+}
+
+/* With nobody to run the VM sleeps until a timer, a signal or the world makes somebody runnable. */
+void process_run_next(Vm *vm)
+{
+    process_park(vm);
+    for (;;) {
+        Oop process = first_runnable(vm);
+        if (process && start_process(vm, process))
+            return;
+        if (process)
+            continue;
+        if (!poll_can_wake(vm)) {
+            report_fatal(vm, "no process can run, and nothing is going to happen");
+            return;
+        }
+        poll_wait(vm, poll_timer_mono(vm));
+        poll_sources(vm);
+        if (vm->quitting)
+            return;
+        if (vm->fp)
+            return; /* a signal has started a process */
+    }
+}
+
+void process_transfer_to(Vm *vm, Oop process)
+{
+    process_park(vm);
+    if (!start_process(vm, process))
+        process_run_next(vm);
+}
+
+enum { PREEMPTION_DOES_NOT_YIELD = 0x10 }; /* image flag */
+
+void process_resume(Vm *vm, Oop process)
+{
+    Oop list = run_queue(vm, priority_of(process));
+    if (!list || !is_list(list))
+        return;
+    if (!vm->fp) { /* nobody runs: process_run_next picks it up */
+        attach(vm, process, list, true);
+        return;
+    }
+    Oop active = process_active(vm);
+    SWord running = priority_of(active);
+    if (priority_of(process) <= running) {
+        attach(vm, process, list, true);
+        return;
+    }
+    process_park(vm);
+    Oop own = run_queue(vm, running);
+    if (own && is_list(own))
+        attach(vm, active, own, !(vm->image.flags & PREEMPTION_DOES_NOT_YIELD));
+    if (!start_process(vm, process))
+        process_run_next(vm);
+}
+
+bool process_signal(Vm *vm, Oop semaphore)
+{
+    semaphore = follow(semaphore);
+    if (!fast_has_slot(semaphore, SEMAPHORE_EXCESS))
+        return true;
+    if (!process_list_is_empty(vm, semaphore)) {
+        process_resume(vm, process_remove_first(vm, semaphore));
+        return true;
+    }
+    Oop excess = object_slot(semaphore, SEMAPHORE_EXCESS);
+    if (!is_small_integer(excess) || small_integer_value(excess) == SMALL_INTEGER_MAX)
+        return false;
+    heap_store_unchecked(semaphore, SEMAPHORE_EXCESS, /* NOBARRIER: a SmallInteger */
+                         small_integer_oop(small_integer_value(excess) + 1));
+    return true;
+}

@@ -1,0 +1,222 @@
+/* Returns that are not simply to the caller, and frames the verifier has not approved.
+ *
+ * Each function works on the running frame in vm->fp, vm->sp, vm->ip, and answers the
+ * selector of a send the loop is to do (receiver and interp->send_args arguments are on
+ * the stack), or NO_OOP when execution goes on with the registers as they are.
+ */
+#include "kernel/bytecode/opcodes.h"
+#include "kernel/vm/interp/interp_int.h"
+
+static void push(Vm *vm, Oop value)
+{
+    vm->sp -= WORD_BYTES;
+    *vm_top(vm) = value;
+}
+
+static Oop send(Vm *vm, unsigned special, unsigned args)
+{
+    interp_of(vm)->send_args = args;
+    return heap_special(&vm->heap, special);
+}
+
+static bool push_active_context(Vm *vm)
+{
+    Oop context = stack_active_context(vm);
+    if (!context) {
+        report_fatal(vm, "no memory left for a context");
+        return false;
+    }
+    push(vm, context);
+    return true;
+}
+
+Oop return_impossible(Vm *vm, Oop value)
+{
+    frame_at(vm->fp)[FRAME_FLAGS] |= FRAME_UNSURE;
+    if (!push_active_context(vm))
+        return NO_OOP;
+    push(vm, value);
+    return send(vm, SPECIAL_CANNOT_RETURN, 1);
+}
+
+/* ---- Walking activations: frames where there are frames, else contexts ---- */
+
+typedef struct {
+    Word fp;     /* a frame, or 0 */
+    Oop context; /* then a single context, or NO_OOP at the end */
+} Activation;
+
+static Activation activation_of(Oop context)
+{
+    Activation a = {0, NO_OOP};
+    context = follow(context);
+    if (!is_context(context))
+        return a;
+    if (context_married(context))
+        a.fp = context_frame(context);
+    else
+        a.context = context;
+    return a;
+}
+
+static Activation sender_of(Activation a)
+{
+    if (!a.fp)
+        return activation_of(object_slot(a.context, CONTEXT_SENDER));
+    Word *frame = frame_at(a.fp);
+    if (frame[FRAME_SAVED_FP])
+        return (Activation){frame[FRAME_SAVED_FP], NO_OOP};
+    return activation_of(frame[FRAME_RETURN]);
+}
+
+static bool is_end(Activation a)
+{
+    return !a.fp && !a.context;
+}
+
+static bool is_same(Activation a, Activation b)
+{
+    return a.fp == b.fp && a.context == b.context;
+}
+
+/* The primitive number that marks a method activation; 0 for blocks. */
+static unsigned marker_of(Vm *vm, Activation a)
+{
+    Oop method;
+    if (a.fp) {
+        if (frame_is_block(frame_at(a.fp)))
+            return 0;
+        method = frame_at(a.fp)[FRAME_METHOD];
+    } else {
+        if (object_slot(a.context, CONTEXT_CLOSURE) != vm->heap.nil)
+            return 0;
+        method = follow(object_slot(a.context, CONTEXT_METHOD));
+    }
+    return is_code(method) ? method_primitive(vm, method) : 0;
+}
+
+/* The context in which the block of the running frame was written, innermost method. */
+static Oop home_of_running(Vm *vm)
+{
+    Oop closure = follow(*frame_top(frame_at(vm->fp)));
+    for (;;) {
+        if (is_immediate(closure) || !format_is_pointers(object_format(closure)) ||
+            object_slot_count(closure) < CLOSURE_COPIED)
+            return NO_OOP;
+        Oop outer = follow(object_slot(closure, CLOSURE_OUTER));
+        if (!is_context(outer))
+            return NO_OOP;
+        closure = follow(object_slot(outer, CONTEXT_CLOSURE));
+        if (closure == vm->heap.nil)
+            return outer;
+    }
+}
+
+static Oop context_of(Vm *vm, Activation a)
+{
+    return a.fp ? stack_frame_context(vm, a.fp) : a.context;
+}
+
+/* Leaves every activation from the running one up to and including `home`. */
+static void abandon(Vm *vm, Activation home)
+{
+    Activation a = {vm->fp, NO_OOP};
+    for (bool last = false; !last;) {
+        last = is_same(a, home);
+        Activation next = sender_of(a);
+        if (a.fp) {
+            Word *frame = frame_at(a.fp);
+            Page *page = stack_page_of(vm, a.fp);
+            if (a.fp != page->head_fp)
+                stack_flush_above(vm, a.fp);
+            if (frame[FRAME_CONTEXT])
+                stack_kill_context(vm, frame[FRAME_CONTEXT]);
+            page->head_fp = frame[FRAME_SAVED_FP];
+            page->head_sp = pointer_word(frame_top(frame) + 1);
+            page->head_ip = frame[FRAME_RETURN];
+        } else
+            stack_kill_context(vm, a.context);
+        a = next;
+    }
+}
+
+Oop return_non_local(Vm *vm, Oop value)
+{
+    Oop home_context = home_of_running(vm), unwind = NO_OOP;
+    if (!home_context)
+        return return_impossible(vm, value);
+    Activation home = activation_of(home_context), marked = {0, NO_OOP};
+    Activation a = {vm->fp, NO_OOP};
+    for (; !is_end(a); a = sender_of(a)) {
+        if (is_end(marked) && marker_of(vm, a) == PRIMITIVE_UNWIND)
+            marked = a;
+        if (is_same(a, home))
+            break;
+    }
+    if (is_end(a))
+        return return_impossible(vm, value);
+    if (!is_end(marked)) {
+        frame_at(vm->fp)[FRAME_FLAGS] |= FRAME_UNSURE;
+        unwind = context_of(vm, marked);
+        if (!unwind || !push_active_context(vm))
+            return NO_OOP;
+        push(vm, value);
+        push(vm, unwind);
+        return send(vm, SPECIAL_ABOUT_TO_RETURN_THROUGH, 2);
+    }
+    Activation target = sender_of(home);
+    if (is_end(target) || (target.context && !stack_is_resumable(vm, target.context)))
+        return return_impossible(vm, value);
+    Oop target_context = context_of(vm, target);
+    if (!target_context) {
+        report_fatal(vm, "no memory left for a context");
+        return NO_OOP;
+    }
+    stack_sync(vm);
+    abandon(vm, home);
+    bool resumed = stack_resume(vm, target_context);
+    REQUIRE(resumed, "the target of a non-local return vanished");
+    push(vm, value);
+    return NO_OOP;
+}
+
+/* ---- Frames that must be looked at ---- */
+
+/* Drops what lies above the depth the verifier gives for the pc. Where control cannot come
+ * (behind a return, in the midst of an instruction) the activation can only fail to return. */
+Oop return_check_frame(Vm *vm)
+{
+    Word *frame = frame_at(vm->fp);
+    Oop method = frame[FRAME_METHOD];
+    const CodeFacts *facts = code_facts(vm, method);
+    Word offset = vm->ip - method - facts->first_ip;
+    unsigned args = frame_args(frame);
+    int depth = facts->bad || vm->ip < method + facts->first_ip
+                    ? -1 : code_depth_at(vm, method, offset);
+    int have = (int)((vm->fp - vm->sp) / WORD_BYTES) - FRAME_FIXED + (int)args;
+    bool right_args = frame_is_block(frame) || facts->args == args;
+    if (facts->bad && vm->ip == method + facts->first_ip && have < STACK_SLOTS_MAX)
+        return return_unknown_bytecode(vm);
+    if (depth < (int)args || depth > have || !right_args) {
+        vm->sp = vm->fp + (Word)(FRAME_RECEIVER * WORD_BYTES);
+        return return_impossible(vm, vm->heap.nil);
+    }
+    vm->sp = vm->fp - (Word)(FRAME_FIXED + depth - (int)args) * WORD_BYTES;
+    frame[FRAME_FLAGS] &= ~(FRAME_UNSURE | FRAME_SISTA | FRAME_CAREFUL);
+    frame[FRAME_FLAGS] |= code_modes_for(vm, facts, frame[FRAME_RECEIVER]);
+    return NO_OOP;
+}
+
+Oop return_unknown_bytecode(Vm *vm)
+{
+    Heap *heap = &vm->heap;
+    frame_at(vm->fp)[FRAME_FLAGS] |= FRAME_UNSURE;
+    if (object_slot_count(heap->special_objects) <= SPECIAL_UNUSED_BYTECODE ||
+        heap_special(heap, SPECIAL_UNUSED_BYTECODE) == heap->nil) {
+        report_fatal(vm, "an unused bytecode, or one that does not fit its operands");
+        return NO_OOP;
+    }
+    if (!push_active_context(vm))
+        return NO_OOP;
+    return send(vm, SPECIAL_UNUSED_BYTECODE, 0);
+}
