@@ -136,7 +136,7 @@ bench: $(BUILD)/osvm $(BENCHES)
 fuzz: $(BUILD)/osvm $(PROGRAMS)
 	OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) t/fuzz/run
 run: $(BUILD)/osvm
-	$(BUILD)/osvm $(ARGS)
+	$(BUILD)/osvm $(or $(ARGS),--help)
 
 # --- Set-up, installation, housekeeping -----------------------------------------------------------
 INSTALLS := $(filter run test test-long bench fuzz setup,$(MAKECMDGOALS))

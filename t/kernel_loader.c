@@ -1,6 +1,7 @@
 /* The plugin loader: sound plugins, every kind of broken one, selection, reload. */
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -343,25 +344,43 @@ static void test_truncated(const char *good, size_t size)
     ok(refused > tried / 2 && refused + loaded == tried, "... it is refused (%zu times)", refused);
 }
 
+/* Does the byte belong to machine code? What damaged code does cannot be foretold. */
+static bool is_code(const char *bytes, size_t at)
+{
+    ElfW(Ehdr) header;
+    memcpy(&header, bytes, sizeof header);
+    for (unsigned i = 0; i < header.e_phnum; i++) {
+        ElfW(Phdr) segment;
+        memcpy(&segment, bytes + header.e_phoff + i * sizeof segment, sizeof segment);
+        if (segment.p_flags & PF_X && at - segment.p_offset < segment.p_filesz)
+            return true;
+    }
+    return false;
+}
+
+/* The headers; with OSVM_TEST_LONG the whole file. */
 static void test_flipped(const char *good, size_t size)
 {
     char path[128], said[256];
     char *bytes = malloc(size);
     size_t bad = 0, tried = 0;
     snprintf(path, sizeof path, "%s/gc-good.so", scratch);
-    for (size_t at = 0; at < 64 + 56 * 9; at += 3) {
+    size_t end = getenv("OSVM_TEST_LONG") ? size : 64 + 56 * 9;
+    for (size_t at = 0; at < end; at += 3) {
+        if (is_code(good, at))
+            continue;
         memcpy(bytes, good, size);
         bytes[at] ^= (char)(1 << at % 8);
         write_file(path, bytes, size);
         int status = load_in_child(scratch, "good", said, sizeof said);
         tried++;
-        /* Refused, harmless, or a crash that was reported as the file's. */
-        if (status != 0 && status != 3 && status != OSVM_UNAVAILABLE) {
+        /* Refused, harmless, a crash reported as the file's, or the dynamic linker's own complaint. */
+        if (status != 0 && status != 3 && status != OSVM_UNAVAILABLE && status != 127) {
             bad++;
             diag("bit %zu of byte %zu: status %d", at % 8, at, status);
         }
     }
-    is_int(bad, 0, "a flipped bit in the headers (%zu) is an error, never a crash", tried);
+    is_int(bad, 0, "a flipped bit (%zu places) is an error, never a crash", tried);
     free(bytes);
     unlink(path);
 }
