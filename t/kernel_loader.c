@@ -93,7 +93,9 @@ static void test_sound(void)
     ok(state->lazy, "a flag arrives");
     is_int(state->threads, 3, "a number arrives");
     ok(load_gc(plugins, NULL, &error) == gc, "asked for again, it is the same instance");
-    PluginRequest bigger = {.kind = OSVM_GC, .heap_bits = 64, .vtable_abi = FIXTURE_ABI,
+    PluginRequest bigger = {.kind = OSVM_GC,
+                            .heap_bits = 64,
+                            .vtable_abi = FIXTURE_ABI,
                             .vtable_size = sizeof(FixtureOps) + 8};
     ok(!plugins_load(plugins, &bigger, &error), "a user that needs a longer vtable is refused");
     has_text(error.message, "its user needs 24", "... with both sides");
@@ -149,8 +151,8 @@ static void test_modules(void)
 {
     OsvmError error = {0};
     Plugins *plugins = plugins_in(fixtures);
-    PluginRequest request = {.kind = OSVM_PRIMS, .name = "ArithmeticPlugin", .vtable_abi = 1,
-                             .vtable_size = 1};
+    PluginRequest request = {
+        .kind = OSVM_PRIMS, .name = "ArithmeticPlugin", .vtable_abi = 1, .vtable_size = 1};
     const OsvmInstance *module = plugins_load(plugins, &request, &error);
     ok(module && strcmp(module->plugin->name, "sums") == 0, "a module is found by what it says: %s",
        error.message);
@@ -189,16 +191,18 @@ static void test_variants(void)
     plugins = plugins_in(both);
     plugins_select(plugins, OSVM_GC, "single:checked,threads=5", &error);
     gc = load_gc(plugins, NULL, &error);
-    ok(gc && gc->plugin->flags & OSVM_SHIM, "a shim stands before a plugin without checked build: %s",
-       error.message);
+    ok(gc && gc->plugin->flags & OSVM_SHIM,
+       "a shim stands before a plugin without checked build: %s", error.message);
     is_int(gc ? answer_of(gc) : 0, 1042, "... and forwards");
-    is_int(gc ? ((FixtureState *)gc->host->inner->state)->threads : 0, 5, "options go to what it wraps");
+    is_int(gc ? ((FixtureState *)gc->host->inner->state)->threads : 0, 5,
+           "options go to what it wraps");
     plugins_free(plugins);
 }
 
 static void test_selection_errors(void)
 {
-    static const char *const wrong[] = {"", ":checked", "good:", "good,", "a/b", "good:x/y", ",lazy"};
+    static const char *const wrong[] = {"",    ":checked", "good:", "good,",
+                                        "a/b", "good:x/y", ",lazy"};
     OsvmError error;
     Plugins *plugins = plugins_in(fixtures);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
@@ -310,9 +314,11 @@ static void test_files_that_are_no_plugins(void)
     ok(mkdir(path, 0700) == 0 && !load_gc(plugins, "odd", &error), "a folder is refused");
     has_text(error.message, "no regular file", "... because of that");
     rmdir(path);
-    ok(mkfifo(path, 0700) == 0 && !load_gc(plugins, "odd", &error), "a pipe is refused, not waited for");
+    ok(mkfifo(path, 0700) == 0 && !load_gc(plugins, "odd", &error),
+       "a pipe is refused, not waited for");
     unlink(path);
-    ok(symlink("nowhere", path) == 0 && !load_gc(plugins, "odd", &error), "a dangling link is refused");
+    ok(symlink("nowhere", path) == 0 && !load_gc(plugins, "odd", &error),
+       "a dangling link is refused");
     unlink(path);
     size_t size;
     snprintf(mode, sizeof mode, "/proc/self/exe");
@@ -374,7 +380,7 @@ static void test_flipped(const char *good, size_t size)
         write_file(path, bytes, size);
         int status = load_in_child(scratch, "good", said, sizeof said);
         tried++;
-        /* Refused, harmless, a crash reported as the file's, or the dynamic linker's own complaint. */
+        /* Refused, harmless, a crash reported as the file's, or the dynamic linker's complaint. */
         if (status != 0 && status != 3 && status != OSVM_UNAVAILABLE && status != 127) {
             bad++;
             diag("bit %zu of byte %zu: status %d", at % 8, at, status);
@@ -454,7 +460,10 @@ static void test_list(void)
     file = open_memstream(&text, &size);
     plugins_list(plugins, file, true);
     fclose(file);
-    has_text(text, "{\"kind\": \"gc\", \"name\": \"good\", \"variant\": \"production\", \"width\": \"64\"", "JSON");
+    has_text(
+        text,
+        "{\"kind\": \"gc\", \"name\": \"good\", \"variant\": \"production\", \"width\": \"64\"",
+        "JSON");
     free(text);
     plugins_free(plugins);
 }

@@ -8,7 +8,11 @@ static const OsvmOption table[] = {
     {.name = "threads", .kind = OSVM_NUMBER, .value = "4", .min = 1, .max = 16, .help = "h"},
     {.name = "offset", .kind = OSVM_NUMBER, .help = "h"},
     {.name = "eden", .kind = OSVM_SIZE, .value = "1M", .help = "h"},
-    {.name = "mode", .kind = OSVM_CHOICE, .value = "fast", .choices = "fast|slow|slower", .help = "h"},
+    {.name = "mode",
+     .kind = OSVM_CHOICE,
+     .value = "fast",
+     .choices = "fast|slow|slower",
+     .help = "h"},
     {.name = "name", .kind = OSVM_TEXT, .help = "h"},
     {.name = "check", .kind = OSVM_OPTIONAL_TEXT, .help = "h"},
     {.name = "o", .kind = OSVM_TEXT, .help = "h"},
@@ -40,11 +44,26 @@ static void test_numbers(void)
         const char *text;
         int64_t value; /* -1: refused */
     } sizes[] = {
-        {"0", 0},           {"1", 1},          {"16k", 16 << 10},      {"16K", 16 << 10},
-        {"16KB", 16 << 10}, {"3MiB", 3 << 20}, {"2G", INT64_C(2) << 30}, {"1T", INT64_C(1) << 40},
-        {"", -1},           {"M", -1},         {"-1", -1},             {"1.5M", -1},
-        {"1 M", -1},        {"1X", -1},        {"1MM", -1},            {"99999999999999999999", -1},
-        {"9000000000G", -1}, {" 1", -1},       {"+1", -1},             {"0x10", -1},
+        {"0", 0},
+        {"1", 1},
+        {"16k", 16 << 10},
+        {"16K", 16 << 10},
+        {"16KB", 16 << 10},
+        {"3MiB", 3 << 20},
+        {"2G", INT64_C(2) << 30},
+        {"1T", INT64_C(1) << 40},
+        {"", -1},
+        {"M", -1},
+        {"-1", -1},
+        {"1.5M", -1},
+        {"1 M", -1},
+        {"1X", -1},
+        {"1MM", -1},
+        {"99999999999999999999", -1},
+        {"9000000000G", -1},
+        {" 1", -1},
+        {"+1", -1},
+        {"0x10", -1},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         bool taken = put("eden", sizes[i].text);
@@ -123,7 +142,8 @@ static void test_arguments(void)
 static void test_foreign_tables(void)
 {
     const OsvmOption bad_kind[] = {{.name = "x", .kind = 77, .help = "h"}, {.name = NULL}};
-    const OsvmOption no_choices[] = {{.name = "x", .kind = OSVM_CHOICE, .help = "h"}, {.name = NULL}};
+    const OsvmOption no_choices[] = {{.name = "x", .kind = OSVM_CHOICE, .help = "h"},
+                                     {.name = NULL}};
     const OsvmOption bad_value[] = {{.name = "x", .kind = OSVM_NUMBER, .value = "y", .help = "h"},
                                     {.name = NULL}};
     ok(!options_check_table(bad_kind, "p", &error), "an unknown kind in a foreign table");
@@ -139,9 +159,10 @@ static void test_nearest(void)
         const char *a, *b;
         unsigned distance;
     } pairs[] = {
-        {"", "", 0},         {"gc", "gc", 0},     {"", "abc", 3},      {"abc", "", 3},
-        {"gc", "cg", 1},     {"eden", "edn", 1},  {"eden", "edden", 1}, {"eden", "edin", 1},
-        {"kitten", "sitting", 3}, {"GC", "gc", 0}, {"ca", "abc", 3},
+        {"", "", 0},          {"gc", "gc", 0},     {"", "abc", 3},
+        {"abc", "", 3},       {"gc", "cg", 1},     {"eden", "edn", 1},
+        {"eden", "edden", 1}, {"eden", "edin", 1}, {"kitten", "sitting", 3},
+        {"GC", "gc", 0},      {"ca", "abc", 3},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         is_int(nearest_distance(pairs[i].a, pairs[i].b), pairs[i].distance, "from '%s' to '%s'",

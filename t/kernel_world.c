@@ -107,7 +107,8 @@ static void test_environment(void)
     ok(found, "it is in the list");
     live->set_variable(live, "OSVM_TEST", NULL);
     is_text(live->get_variable(live, "OSVM_TEST"), NULL, "unset it");
-    ok(live->random(live, &one, 8) == 0 && live->random(live, &two, 8) == 0 && one != two, "random");
+    ok(live->random(live, &one, 8) == 0 && live->random(live, &two, 8) == 0 && one != two,
+       "random");
     ok(live->utc_us(live) > INT64_C(1600000000000000), "the clock");
     setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
     tzset();
@@ -128,7 +129,8 @@ static void test_muted(void)
     test_complete(muted);
     is_int(muted->read(muted, copy, buffer, 2), 2, "muted: a shared file is read");
     is_text(buffer, "bc", "muted: ... from where it stood");
-    is_int(live->seek(live, shared, 0, OSVM_SEEK_CURRENT), 1, "muted: ... the original stays there");
+    is_int(live->seek(live, shared, 0, OSVM_SEEK_CURRENT), 1,
+           "muted: ... the original stays there");
     is_int(muted->write(muted, copy, "XYZ", 3), 3, "muted: a write succeeds");
     is_int(make_file(muted, "m", "other"), 0, "muted: so does replacing a file");
     is_int(make_file(muted, "new", "other"), 0, "muted: and making one");
@@ -204,7 +206,8 @@ static void test_faulty(void)
     is_int(world->rename(world, path_of("f"), path_of("g")), -EIO, "faulty: rename fails");
     is_text(contents("f"), "abcdef", "faulty: ... and did nothing");
     world_free(world);
-    ok(!world_faulty_new(live, "fail=write", &error) && !world_faulty_new(live, "fail=wrote:1", &error) &&
+    ok(!world_faulty_new(live, "fail=write", &error) &&
+           !world_faulty_new(live, "fail=wrote:1", &error) &&
            !world_faulty_new(live, "fail=write:0", &error),
        "faulty: wrong triggers are refused");
     fflush(stdout);
@@ -225,7 +228,8 @@ static void test_select(void)
     OsvmError error;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         OsvmWorld *world = world_select(live, names[i], &error);
-        ok(world && strncmp(world->name, names[i], strlen(world->name)) == 0, "--world=%s", names[i]);
+        ok(world && strncmp(world->name, names[i], strlen(world->name)) == 0, "--world=%s",
+           names[i]);
         world_free(world);
     }
     ok(!world_select(live, "mute", &error), "an unknown world");
@@ -304,7 +308,8 @@ static void test_pulse(void)
     is_int(live->pipe(live, files), 0, "a pipe");
     is_int(live->watch(live, files[0], OSVM_READABLE, on_ready, NULL), 0, "... is watched");
     live->write(live, files[1], "x", 1);
-    is_int(live->wait(live, live->mono_us(live) + 5000000), OSVM_WAIT_WOKEN, "... and ends the wait");
+    is_int(live->wait(live, live->mono_us(live) + 5000000), OSVM_WAIT_WOKEN,
+           "... and ends the wait");
     is_int(ready_seen & OSVM_READABLE, OSVM_READABLE, "... being readable");
     atomic_store(&ready_seen, 0);
     live->watch(live, files[0], OSVM_READABLE, on_ready, NULL);

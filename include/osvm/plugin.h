@@ -210,7 +210,7 @@ struct OsvmHost {
     void *(*resize)(const OsvmHost *host, void *block, size_t old_size, size_t new_size);
     void (*free)(const OsvmHost *host, void *block, size_t size); /* NULL is allowed */
 
-    /* Writes a line to the log, prefixed with the plugin's name, if --log lets the level through. */
+    /* Writes a line to the log, after the plugin's name, if --log lets the level through. */
     void (*log)(const OsvmHost *host, OsvmLogLevel level, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
     /* Fills in `error` (may be NULL) and answers false, so that a function can end with it. */

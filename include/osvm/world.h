@@ -113,13 +113,15 @@ struct OsvmWorld {
     /* Calls `ready` on the helper thread, once, when one of `events` holds for the file. Replaces
      * what was watched for it. `events` 0: stop watching; `ready` does not run after that.
      * -ENODEV without a helper thread. */
-    int (*watch)(const OsvmWorld *world, int file, unsigned events, OsvmReady *ready, void *context);
+    int (*watch)(const OsvmWorld *world, int file, unsigned events, OsvmReady *ready,
+                 void *context);
 
     /* --- Files ---------------------------------------------------------- */
     int (*open)(const OsvmWorld *world, const char *path, unsigned flags, unsigned mode);
     int (*close)(const OsvmWorld *world, int file);
     int64_t (*read)(const OsvmWorld *world, int file, void *buffer, size_t size); /* 0: the end */
-    int64_t (*write)(const OsvmWorld *world, int file, const void *buffer, size_t size); /* may be short */
+    /* May write less than `size`. */
+    int64_t (*write)(const OsvmWorld *world, int file, const void *buffer, size_t size);
     int64_t (*seek)(const OsvmWorld *world, int file, int64_t offset, OsvmSeek from);
     int (*truncate)(const OsvmWorld *world, int file, int64_t size);
     int (*sync)(const OsvmWorld *world, int file); /* data is on the device afterwards */
@@ -149,8 +151,10 @@ struct OsvmWorld {
     /* --- Environment and randomness ------------------------------------- */
     /* NULL: not set. Valid until the environment changes. */
     const char *(*get_variable)(const OsvmWorld *world, const char *name);
-    int (*set_variable)(const OsvmWorld *world, const char *name, const char *value); /* NULL: unset */
-    const char *(*variable_at)(const OsvmWorld *world, size_t index); /* "NAME=value", NULL: the end */
+    /* `value` NULL: removes it. */
+    int (*set_variable)(const OsvmWorld *world, const char *name, const char *value);
+    /* "NAME=value"; NULL behind the last. */
+    const char *(*variable_at)(const OsvmWorld *world, size_t index);
     int (*random)(const OsvmWorld *world, void *buffer, size_t size);
 
     /* --- Processes ------------------------------------------------------ */

@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* Loads the core for an image. */
-static const CoreOps *core_for_image(Cli *cli, const char *image, CoreSetup *setup, OsvmError *error)
+static const CoreOps *core_for_image(Cli *cli, const char *image, CoreSetup *setup,
+                                     OsvmError *error)
 {
     unsigned bits = image_heap_bits(cli->live, image, error);
     return bits ? vm_load_core(cli, bits, setup, error) : NULL;
@@ -21,8 +22,7 @@ static int failed(const OsvmError *error)
 static int run_image(Cli *cli, OsvmError *error)
 {
     CoreSetup setup;
-    CoreRun run = {.image = cli->operands[0],
-                   .arguments = (const char *const *)cli->operands + 1};
+    CoreRun run = {.image = cli->operands[0], .arguments = (const char *const *)cli->operands + 1};
     const CoreOps *core = core_for_image(cli, run.image, &setup, error);
     return core ? core->run(&setup, &run, error) : failed(error);
 }
@@ -74,7 +74,8 @@ const Command command_check = {
     .name = "check",
     .operands = "IMAGE",
     .summary = "look whether everything in an image is sound",
-    .details = "Prints what it finds; the exit code is 0 for a sound image, 65 for one that is not.",
+    .details =
+        "Prints what it finds; the exit code is 0 for a sound image, 65 for one that is not.",
     .least = 1,
     .most = 1,
     .run = run_check,
@@ -178,9 +179,13 @@ static int run_asm(Cli *cli, OsvmError *error)
 static const OsvmOption asm_options[] = {
     {.name = "image", .kind = OSVM_TEXT, .choices = "IMAGE", .help = "install the methods into it"},
     {.name = "o", .kind = OSVM_TEXT, .choices = "FILE", .help = "save the image with them as this"},
-    {.name = "run", .kind = OSVM_TEXT, .choices = "'RECEIVER SELECTOR'",
+    {.name = "run",
+     .kind = OSVM_TEXT,
+     .choices = "'RECEIVER SELECTOR'",
      .help = "activate a method and print the result"},
-    {.name = "bits", .kind = OSVM_CHOICE, .choices = "64|32",
+    {.name = "bits",
+     .kind = OSVM_CHOICE,
+     .choices = "64|32",
      .help = "the heap width; without it, the image's, else 64"},
     {.name = NULL},
 };

@@ -11,8 +11,8 @@
 #include "kernel/world/worlds.h"
 
 static const Command *const commands[] = {
-    &command_run,     &command_info, &command_check,   &command_dump,
-    &command_convert, &command_build, &command_asm,  &command_plugins, &command_help,
+    &command_run,   &command_info, &command_check,   &command_dump, &command_convert,
+    &command_build, &command_asm,  &command_plugins, &command_help,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -36,17 +36,19 @@ const char *command_nearest(const char *word)
 
 void cli_print_help(FILE *file)
 {
-    fprintf(file, "osvm %s, a Smalltalk virtual machine made of parts that can be swapped\n\n"
-                  "usage: osvm [OPTION...] IMAGE [ARGUMENT...]\n"
-                  "       osvm [OPTION...] COMMAND ...\n\nCommands:\n",
+    fprintf(file,
+            "osvm %s, a Smalltalk virtual machine made of parts that can be swapped\n\n"
+            "usage: osvm [OPTION...] IMAGE [ARGUMENT...]\n"
+            "       osvm [OPTION...] COMMAND ...\n\nCommands:\n",
             OSVM_VERSION);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(file, "  %-10s  %s\n", commands[i]->name, commands[i]->summary);
     fprintf(file, "\nOptions:\n");
     options_print(vm_options, "--", file);
-    fprintf(file, "\nExit codes: 0 done, 1 error in the program, 64 wrong command line, 65 bad input, "
-                  "66 no input,\n69 plugin not available, 70 fault of the VM, 73 cannot create output, "
-                  "74 input/output error,\n77 not permitted; otherwise what the program says.\n");
+    fprintf(file,
+            "\nExit codes: 0 done, 1 error in the program, 64 wrong command line, 65 bad input, "
+            "66 no input,\n69 plugin not available, 70 fault of the VM, 73 cannot create output, "
+            "74 input/output error,\n77 not permitted; otherwise what the program says.\n");
 }
 
 void command_print_help(const Command *command, FILE *file)

@@ -162,14 +162,15 @@ bool options_check_table(const OsvmOption *table, const char *owner, OsvmError *
     for (const OsvmOption *option = table; option && option->name; option++) {
         int64_t number;
         if ((unsigned)option->kind > OSVM_OPTIONAL_TEXT || !option->help)
-            return error_set(error, OSVM_UNAVAILABLE, "option '%s' of %s has no known kind or no help",
-                             option->name, owner);
+            return error_set(error, OSVM_UNAVAILABLE,
+                             "option '%s' of %s has no known kind or no help", option->name, owner);
         if (option->kind == OSVM_CHOICE && !option->choices)
             return error_set(error, OSVM_UNAVAILABLE, "option '%s' of %s has no choices",
                              option->name, owner);
         if (option->value && !parse_value(option, option->value, &number))
-            return error_set(error, OSVM_UNAVAILABLE, "the default '%s' of option '%s' of %s is not valid",
-                             option->value, option->name, owner);
+            return error_set(error, OSVM_UNAVAILABLE,
+                             "the default '%s' of option '%s' of %s is not valid", option->value,
+                             option->name, owner);
     }
     return true;
 }
@@ -230,15 +231,15 @@ static bool refuse_name(const OptionSet *set, const char *prefix, const char *na
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s%s", i ? ", " : "",
                                  *prefix ? is_short(set->table[i].name) ? "-" : "--" : "",
                                  set->table[i].name);
-    return error_set(error, OSVM_USAGE, "%s has no option '%s%s'; there are: %s", set->owner, prefix,
-                     name, list);
+    return error_set(error, OSVM_USAGE, "%s has no option '%s%s'; there are: %s", set->owner,
+                     prefix, name, list);
 }
 
 static bool refuse_value(const OsvmOption *option, const char *prefix, const char *value,
                          OsvmError *error)
 {
-    return error_set(error, OSVM_USAGE, "'%s' is no value for option '%s%s': it takes %s%s%s", value,
-                     prefix, option->name, kind_phrase(option),
+    return error_set(error, OSVM_USAGE, "'%s' is no value for option '%s%s': it takes %s%s%s",
+                     value, prefix, option->name, kind_phrase(option),
                      option->kind == OSVM_CHOICE ? " " : "",
                      option->kind == OSVM_CHOICE ? option->choices : "");
 }
@@ -288,12 +289,14 @@ bool options_set_list(OptionSet *set, const char *text, OsvmError *error)
     for (const char *at = text; *at;) {
         size_t length = strcspn(at, ",");
         if (!length)
-            return error_set(error, OSVM_USAGE, "an option of %s is empty in '%s'", set->owner, text);
+            return error_set(error, OSVM_USAGE, "an option of %s is empty in '%s'", set->owner,
+                             text);
         if (!set_item(set, "", at, length, error))
             return false;
         at += length;
         if (*at == ',' && !*++at)
-            return error_set(error, OSVM_USAGE, "an option of %s is empty in '%s'", set->owner, text);
+            return error_set(error, OSVM_USAGE, "an option of %s is empty in '%s'", set->owner,
+                             text);
     }
     return true;
 }
@@ -336,8 +339,8 @@ int options_take(OptionSet *set, int count, char **arguments, OsvmError *error)
 static const Value *value_of(const OptionSet *set, const char *name)
 {
     size_t index = find_option(set, name);
-    REQUIRE(index < set->count, "%s asks for its option '%s', which is not in its table", set->owner,
-            name);
+    REQUIRE(index < set->count, "%s asks for its option '%s', which is not in its table",
+            set->owner, name);
     return &set->values[index];
 }
 
@@ -378,7 +381,10 @@ void options_print(const OsvmOption *table, const char *prefix, FILE *file)
         bool optional = option->kind == OSVM_OPTIONAL_TEXT;
         bool letter = *prefix && is_short(option->name);
         snprintf(left, sizeof left, "%s%s%s%s%s%s", letter ? "-" : prefix, option->name,
-                 optional ? "[" : "", flag ? "" : letter ? " " : "=",
+                 optional ? "[" : "",
+                 flag     ? ""
+                 : letter ? " "
+                          : "=",
                  flag ? "" : value_name(option), optional ? "]" : "");
         fprintf(file, strlen(left) <= 26 ? "  %-26s  %s" : "  %s\n                              %s",
                 left, option->help);

@@ -36,14 +36,14 @@ int options_take(OptionSet *set, int count, char **arguments, OsvmError *error);
 
 bool options_flag(const OptionSet *set, const char *name);
 int64_t options_number(const OptionSet *set, const char *name); /* 0 where there is no default */
-const char *options_text(const OptionSet *set, const char *name); /* NULL where there is no default */
+const char *options_text(const OptionSet *set, const char *name); /* NULL: no default */
 bool options_given(const OptionSet *set, const char *name); /* was it set by the user? */
 
 /* Reads a number, or a size with its unit. */
 bool options_parse_number(const OsvmOption *option, const char *text, int64_t *number);
 
-/* Prints the table, one option a line, for help texts. `prefix` is "--", or what the names of options
- * of plugins begin with; options of one letter and -Wname get a
+/* Prints the table, one option a line, for help texts. `prefix` is "--", or what the
+ * names of options of plugins begin with; options of one letter and -Wname get a
  * single dash. */
 void options_print(const OsvmOption *table, const char *prefix, FILE *file);
 

@@ -23,8 +23,8 @@ static bool check_envelope(const OsvmPlugin *plugin, size_t symbol_size, const c
         return REFUSE("'%s' speaks plugin ABI %u.%u, this osvm %u.%u", file, plugin->abi_major,
                       plugin->abi_minor, OSVM_ABI_MAJOR, OSVM_ABI_MINOR);
     if (plugin->size < sizeof(OsvmPlugin) || symbol_size < plugin->size)
-        return REFUSE("'%s' has a descriptor of %u bytes (%zu in the file), ABI %u.%u has %zu", file,
-                      plugin->size, symbol_size, OSVM_ABI_MAJOR, OSVM_ABI_MINOR,
+        return REFUSE("'%s' has a descriptor of %u bytes (%zu in the file), ABI %u.%u has %zu",
+                      file, plugin->size, symbol_size, OSVM_ABI_MAJOR, OSVM_ABI_MINOR,
                       sizeof(OsvmPlugin));
     if (!plugin->signature || strcmp(plugin->signature, OSVM_SIGNATURE) != 0)
         return REFUSE("'%s' was built for '%s', this osvm for '%s'", file,
@@ -34,8 +34,8 @@ static bool check_envelope(const OsvmPlugin *plugin, size_t symbol_size, const c
 
 static bool check_contents(const OsvmPlugin *plugin, const char *file, OsvmError *error)
 {
-    const char *const texts[] = {plugin->name,    plugin->variant, plugin->version,
-                                 plugin->summary, plugin->licence};
+    const char *const texts[] = {plugin->name, plugin->variant, plugin->version, plugin->summary,
+                                 plugin->licence};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!texts[i])
             return REFUSE("'%s' has an incomplete descriptor: name, variant, version, summary or "
@@ -85,6 +85,6 @@ static bool check_wanted(const OsvmPlugin *plugin, const char *file, const Descr
 bool descriptor_check(const OsvmPlugin *plugin, size_t symbol_size, const char *file,
                       const DescriptorWanted *wanted, OsvmError *error)
 {
-    return check_envelope(plugin, symbol_size, file, error) && check_contents(plugin, file, error) &&
-           check_wanted(plugin, file, wanted, error);
+    return check_envelope(plugin, symbol_size, file, error) &&
+           check_contents(plugin, file, error) && check_wanted(plugin, file, wanted, error);
 }

@@ -36,10 +36,11 @@ static const char *volatile trial_file;
 static void report_crash(int number)
 {
     char text[1024];
-    int length = snprintf(text, sizeof text,
-                          "osvm: plugin '%s' crashed while it was being loaded (SIG%s); it is damaged "
-                          "or not made for this osvm\n",
-                          trial_file, sigabbrev_np(number));
+    int length =
+        snprintf(text, sizeof text,
+                 "osvm: plugin '%s' crashed while it was being loaded (SIG%s); it is damaged "
+                 "or not made for this osvm\n",
+                 trial_file, sigabbrev_np(number));
     ssize_t ignored = write(2, text, (size_t)length < sizeof text ? (size_t)length : sizeof text);
     (void)ignored;
     _exit(OSVM_UNAVAILABLE);
@@ -88,8 +89,8 @@ static const OsvmPlugin *open_named(const char *name, const char *file,
     }
     const OsvmPlugin *plugin = dlsym(*library, "osvm_plugin");
     if (!plugin)
-        error_set(error, OSVM_UNAVAILABLE, "'%s' is no osvm plugin: it does not export 'osvm_plugin'",
-                  file);
+        error_set(error, OSVM_UNAVAILABLE,
+                  "'%s' is no osvm plugin: it does not export 'osvm_plugin'", file);
     if (plugin && descriptor_check(plugin, symbol_size(plugin), file, wanted, error))
         return plugin;
     dlclose(*library);
@@ -190,8 +191,9 @@ static bool run_init(Loaded *loaded, OsvmError *error)
     bool done = plugin->init(loaded->instance.state, &loaded->host, &said);
     trial_end(&trial);
     if (!done)
-        error_set(error, said.status ? said.status : OSVM_UNAVAILABLE, "plugin '%s' does not start: %s",
-                  loaded->instance.file, said.message[0] ? said.message : "it does not say why");
+        error_set(error, said.status ? said.status : OSVM_UNAVAILABLE,
+                  "plugin '%s' does not start: %s", loaded->instance.file,
+                  said.message[0] ? said.message : "it does not say why");
     return done;
 }
 
@@ -300,9 +302,9 @@ static Loaded *load_named(Plugins *plugins, const PluginRequest *request, const 
     const char *variant = selection->variant[0] ? selection->variant : "production";
     bool checked = strcmp(variant, "checked") == 0;
     const char *found = variant;
-    char *file = checked ? find_checked(plugins, request, name, &found)
-                         : search_find(&plugins->path, request->kind, name, variant,
-                                       request->heap_bits);
+    char *file =
+        checked ? find_checked(plugins, request, name, &found)
+                : search_find(&plugins->path, request->kind, name, variant, request->heap_bits);
     if (!file) {
         search_refuse(&plugins->path, request->kind, name, variant, request->heap_bits, error);
         return NULL;
@@ -410,12 +412,16 @@ void plugins_unload(Plugins *plugins, const OsvmInstance *instance)
 /* --- Reloading ------------------------------------------------------------ */
 
 /* dlopen takes a path it knows for the library it has. A copy in memory has a path of its own, and
- * writing over the file cannot change code that runs. Neither copy nor old code is ever unmapped. */
+ * writing over the file cannot change code that runs.
+ * Neither copy nor old code is ever unmapped. */
 static const OsvmPlugin *open_again(const Loaded *loaded, void **library, OsvmError *error)
 {
     const OsvmPlugin *old = loaded->instance.plugin;
-    DescriptorWanted wanted = {.kind = (OsvmKind)old->kind, .name = old->name, .variant = old->variant,
-                               .heap_bits = loaded->heap_bits, .vtable_abi = old->vtable_abi,
+    DescriptorWanted wanted = {.kind = (OsvmKind)old->kind,
+                               .name = old->name,
+                               .variant = old->variant,
+                               .heap_bits = loaded->heap_bits,
+                               .vtable_abi = old->vtable_abi,
                                .vtable_size = old->vtable_size};
     const char *file = loaded->instance.file;
     char name[64];
@@ -442,9 +448,10 @@ static bool refuse_reload(const Loaded *loaded, const OsvmPlugin *new, OsvmError
                   "'%s' has state version %u now, the running plugin has %u; it cannot take over",
                   loaded->instance.file, new->state_version, old->state_version);
     else
-        error_set(error, OSVM_UNAVAILABLE,
-                  "'%s' needs %zu bytes of state now, the running plugin has %zu; it cannot take over",
-                  loaded->instance.file, new->state_size, loaded->state_size);
+        error_set(
+            error, OSVM_UNAVAILABLE,
+            "'%s' needs %zu bytes of state now, the running plugin has %zu; it cannot take over",
+            loaded->instance.file, new->state_size, loaded->state_size);
     return false;
 }
 
@@ -471,8 +478,10 @@ bool plugins_reload(Plugins *plugins, const OsvmInstance *instance, OsvmError *e
     Loaded *loaded = (Loaded *)instance;
     void *library;
     if (instance->busy)
-        return error_set(error, OSVM_UNAVAILABLE, "plugin '%s' cannot be reloaded while %u of its C "
-                         "frames are live", instance->file, instance->busy);
+        return error_set(error, OSVM_UNAVAILABLE,
+                         "plugin '%s' cannot be reloaded while %u of its C "
+                         "frames are live",
+                         instance->file, instance->busy);
     if (instance->plugin->flags & OSVM_SINGLETON)
         return error_set(error, OSVM_UNAVAILABLE,
                          "plugin '%s' keeps static state (singleton) and cannot be reloaded",
@@ -480,8 +489,9 @@ bool plugins_reload(Plugins *plugins, const OsvmInstance *instance, OsvmError *e
     const OsvmPlugin *new = open_again(loaded, &library, error);
     if (!new)
         return false;
-    if (new->state_version == instance->plugin->state_version &&
-        new->state_size <= loaded->state_size && take_over(loaded, new, error))
+    if (new->state_version ==
+            instance->plugin->state_version &&new->state_size <= loaded->state_size &&
+        take_over(loaded, new, error))
         return true;
     if (new->state_version != instance->plugin->state_version ||
         new->state_size > loaded->state_size)

@@ -141,9 +141,9 @@ char *search_find(const SearchPath *path, OsvmKind kind, const char *name, const
     for (size_t i = 0; i < path->count; i++)
         for (size_t s = 0; s < 3; s++) {
             char *file;
-            int length = asprintf(&file, "%s/%s/%s-%s%s%s.so", path->directories[i], subdirectories[s],
-                                  plugin_kind_name(kind), name, plain ? "" : ".",
-                                  plain ? "" : variant);
+            int length =
+                asprintf(&file, "%s/%s/%s-%s%s%s.so", path->directories[i], subdirectories[s],
+                         plugin_kind_name(kind), name, plain ? "" : ".", plain ? "" : variant);
             REQUIRE(length > 0, "the host has no memory for a file name");
             if (access(file, F_OK) == 0)
                 return file;
@@ -229,16 +229,16 @@ static void census_add(void *context, const char *file, const char *subdirectory
 {
     Census *census = context;
     PluginFileName parsed;
-    if (*subdirectory && strcmp(subdirectory, "any") != 0 && strcmp(subdirectory, census->width) != 0)
+    if (*subdirectory && strcmp(subdirectory, "any") != 0 &&
+        strcmp(subdirectory, census->width) != 0)
         return;
     if (!plugin_file_name_parse(strrchr(file, '/') + 1, &parsed) || parsed.kind != census->kind)
         return;
     bool plain = strcmp(parsed.variant, "production") == 0;
     if (census->used < sizeof census->list)
-        census->used += (size_t)snprintf(census->list + census->used,
-                                         sizeof census->list - census->used, "%s%s%s%s",
-                                         census->used ? ", " : "", parsed.name, plain ? "" : ":",
-                                         plain ? "" : parsed.variant);
+        census->used += (size_t)snprintf(
+            census->list + census->used, sizeof census->list - census->used, "%s%s%s%s",
+            census->used ? ", " : "", parsed.name, plain ? "" : ":", plain ? "" : parsed.variant);
     if (census->count < sizeof census->names / sizeof *census->names)
         strcpy(census->names[census->count++], parsed.name);
 }
@@ -248,8 +248,8 @@ static void list_directories(const SearchPath *path, char *text, size_t size)
     size_t used = 0;
     text[0] = 0;
     for (size_t i = 0; i < path->count && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
-                                 path->directories[i]);
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", path->directories[i]);
 }
 
 bool search_refuse(const SearchPath *path, OsvmKind kind, const char *name, const char *variant,

@@ -10,8 +10,8 @@ static const struct Kind {
     const char *name;
     const char *fallback; /* the plugin taken when none is asked for; NULL: must be asked for */
 } kinds[OSVM_KINDS] = {
-    [OSVM_CORE] = {"core", "osvm"}, [OSVM_MM] = {"mm", "spur"},    [OSVM_GC] = {"gc", "compact"},
-    [OSVM_JIT] = {"jit", NULL},     [OSVM_CPU] = {"cpu", NULL},    [OSVM_PRIMS] = {"prims", NULL},
+    [OSVM_CORE] = {"core", "osvm"}, [OSVM_MM] = {"mm", "spur"}, [OSVM_GC] = {"gc", "compact"},
+    [OSVM_JIT] = {"jit", NULL},     [OSVM_CPU] = {"cpu", NULL}, [OSVM_PRIMS] = {"prims", NULL},
 };
 
 const char *plugin_kind_name(OsvmKind kind)
@@ -41,9 +41,10 @@ static bool take_name(char to[PLUGIN_NAME_MAX + 1], const char *from, size_t len
 
 static bool refuse(OsvmKind kind, const char *text, OsvmError *error)
 {
-    return error_set(error, OSVM_USAGE,
-                     "'--%s=%s' does not name a plugin: it takes NAME[:VARIANT][,OPTION[=VALUE]...]",
-                     kinds[kind].name, text);
+    return error_set(
+        error, OSVM_USAGE,
+        "'--%s=%s' does not name a plugin: it takes NAME[:VARIANT][,OPTION[=VALUE]...]",
+        kinds[kind].name, text);
 }
 
 bool plugins_select(Plugins *plugins, OsvmKind kind, const char *text, OsvmError *error)
@@ -75,11 +76,12 @@ static bool refuse_kind(const char *word, OsvmError *error)
     Nearest nearest = nearest_to(word);
     for (int kind = 0; kind < OSVM_KINDS; kind++)
         nearest_offer(&nearest, kinds[kind].name);
-    return error_set(error, OSVM_USAGE,
-                     "'--check=%s': there is no kind of plugin '%s'%s%s%s; there are: core, mm, gc, "
-                     "jit, cpu, prims",
-                     word, word, nearest.best ? "; did you mean '" : "",
-                     nearest.best ? nearest.best : "", nearest.best ? "'?" : "");
+    return error_set(
+        error, OSVM_USAGE,
+        "'--check=%s': there is no kind of plugin '%s'%s%s%s; there are: core, mm, gc, "
+        "jit, cpu, prims",
+        word, word, nearest.best ? "; did you mean '" : "", nearest.best ? nearest.best : "",
+        nearest.best ? "'?" : "");
 }
 
 bool plugins_select_checked(Plugins *plugins, const char *list, OsvmError *error)

@@ -34,20 +34,28 @@ typedef enum Operation {
 } Operation;
 
 static const char *const operation_names[OPERATIONS + 1] = {
-    "open", "read", "write", "seek", "sync", "truncate", "mode", "close", "rename", "unlink", "dirsync",
-    "stat", "any",
+    "open",  "read",   "write",  "seek",    "sync", "truncate", "mode",
+    "close", "rename", "unlink", "dirsync", "stat", "any",
 };
 
 enum { CRASH_STATUS = 99 };
 
 const OsvmOption world_faulty_options[] = {
-    {.name = "fail", .kind = OSVM_TEXT, .choices = "OPERATION:N",
-     .help = "the N-th open, read, write, seek, sync, truncate, mode, close, rename, unlink, dirsync, "
-             "stat or any fails"},
-    {.name = "crash", .kind = OSVM_TEXT, .choices = "OPERATION:N",
+    {.name = "fail",
+     .kind = OSVM_TEXT,
+     .choices = "OPERATION:N",
+     .help =
+         "the N-th open, read, write, seek, sync, truncate, mode, close, rename, unlink, dirsync, "
+         "stat or any fails"},
+    {.name = "crash",
+     .kind = OSVM_TEXT,
+     .choices = "OPERATION:N",
      .help = "the process ends with status 99 before the N-th"},
     {.name = "after", .kind = OSVM_FLAG, .value = "no", .help = "those after the N-th fail too"},
-    {.name = "error", .kind = OSVM_CHOICE, .value = "EIO", .choices = "EIO|ENOSPC|EROFS|EACCES|EINTR",
+    {.name = "error",
+     .kind = OSVM_CHOICE,
+     .value = "EIO",
+     .choices = "EIO|ENOSPC|EROFS|EACCES|EINTR",
      .help = "what it fails with"},
     {.name = "space", .kind = OSVM_SIZE, .help = "writes fail with ENOSPC after so many bytes"},
     {.name = "short", .kind = OSVM_SIZE, .help = "a write takes at most so many bytes"},
@@ -64,9 +72,9 @@ typedef struct FaultyWorld {
     WorldState base;
     Trigger fail, crash;
     bool after;
-    int error;          /* positive errno */
-    int64_t space;      /* bytes that can still be written; -1: no limit */
-    int64_t short_size; /* most bytes of one write; 0: no limit */
+    int error;                      /* positive errno */
+    int64_t space;                  /* bytes that can still be written; -1: no limit */
+    int64_t short_size;             /* most bytes of one write; 0: no limit */
     int64_t counts[OPERATIONS + 1]; /* how often each was called; the last: all */
 } FaultyWorld;
 

@@ -14,7 +14,8 @@
 
 typedef struct MutedWorld {
     WorldState base;
-    unsigned char *private; /* a flag for each file descriptor below `count`: it has been looked at */
+    unsigned char
+        *private; /* a flag for each file descriptor below `count`: it has been looked at */
     size_t count;
 } MutedWorld;
 

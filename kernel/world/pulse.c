@@ -38,7 +38,7 @@ struct Pulse {
     atomic_bool waiting;  /* the main thread is in wait */
     atomic_bool stopping; /* the helper has to end */
     OsvmPulse pulse;
-    sigset_t outside;     /* the main thread's signal mask before pulse_start */
+    sigset_t outside; /* the main thread's signal mask before pulse_start */
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     Watch *watches;
@@ -140,9 +140,10 @@ static void fire_watches(Pulse *pulse, const struct pollfd *polled, size_t count
             Watch *watch = &pulse->watches[w];
             if (watch->file != polled[i].fd || !watch->events)
                 continue;
-            unsigned events = (polled[i].revents & POLLIN ? OSVM_READABLE : 0) |
-                              (polled[i].revents & POLLOUT ? OSVM_WRITABLE : 0) |
-                              (polled[i].revents & (POLLERR | POLLHUP | POLLNVAL) ? OSVM_BROKEN : 0);
+            unsigned events =
+                (polled[i].revents & POLLIN ? OSVM_READABLE : 0) |
+                (polled[i].revents & POLLOUT ? OSVM_WRITABLE : 0) |
+                (polled[i].revents & (POLLERR | POLLHUP | POLLNVAL) ? OSVM_BROKEN : 0);
             watch->events = 0;
             watch->ready(watch->context, watch->file, events);
             eventfd_add(pulse->woken);

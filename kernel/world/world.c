@@ -79,7 +79,8 @@ OsvmWorld *world_select(const OsvmWorld *live, const char *text, OsvmError *erro
         return NULL;
     }
     if (*rest && !choices[i].options) {
-        error_set(error, OSVM_USAGE, "the world '%s' has no options, so there is no '%s'", name, rest);
+        error_set(error, OSVM_USAGE, "the world '%s' has no options, so there is no '%s'", name,
+                  rest);
         return NULL;
     }
     /* A copy of live, so that the caller frees whatever it gets. */
