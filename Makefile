@@ -132,7 +132,8 @@ PROVE     = OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) CC='$(CC)' p
 test test-long: $(BUILD)/osvm $(PROGRAMS) $(FIXTURES)
 	$(if $(filter test-long,$@),OSVM_TEST_LONG=1) $(PROVE) $(PROGRAMS) $(wildcard t/*.t t/*/*.t)
 bench: $(BUILD)/osvm $(BENCHES)
-	OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) bench/run
+	OSVM=$(abspath $(BUILD))/osvm bench/run
+	@for program in $(BENCHES); do echo "$$program"; $$program || exit 1; done
 fuzz: $(BUILD)/osvm $(PROGRAMS)
 	OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) t/fuzz/run
 run: $(BUILD)/osvm

@@ -38,7 +38,7 @@ static const MmOps mm_spur_ops = {
 OSVM_DEFINE_PLUGIN = {
     OSVM_PLUGIN_HEAD(OSVM_MM, WORD_BITS),
     .name = "spur",
-    .version = "0.1",
+    .version = OSVM_VERSION,
     .summary = "generational scavenger with lazy become for the Spur object format",
     .licence = "MIT",
     .vtable_abi = OSVM_MM_ABI,

@@ -1,6 +1,8 @@
 #include "mm_rig.h"
 
 extern const OsvmPlugin osvm_plugin_mm_spur, osvm_plugin_gc_compact;
+/* Stands before mm-spur in tests that link it. */
+extern const OsvmPlugin osvm_plugin_mm_shim __attribute__((weak));
 
 static _Noreturn void rig_fail(const char *what)
 {
@@ -19,6 +21,15 @@ static void *plugin_state(const OsvmPlugin *plugin)
     if (plugin->init && !plugin->init(state, NULL, &error))
         rig_fail(error.message);
     return state;
+}
+
+static void add_shim(MmRig *rig)
+{
+    Mm *shim = plugin_state(&osvm_plugin_mm_shim);
+    shim->ops = osvm_plugin_mm_shim.vtable;
+    shim->heap = rig->heap;
+    shim->inner = rig->mm;
+    rig->heap->mm = rig->mm = shim;
 }
 
 /* Tests name classes by index: an Array in an unused special object keeps them. */
@@ -42,6 +53,8 @@ void mm_rig_open(MmRig *rig, size_t region, const MmConfig *config)
     rig->gc->ops = osvm_plugin_gc_compact.vtable;
     rig->mm->ops = osvm_plugin_mm_spur.vtable;
     rig->gc->heap = rig->mm->heap = heap;
+    if (&osvm_plugin_mm_shim)
+        add_shim(rig);
     MmConfig full = config ? *config : (MmConfig){0};
     full.size = sizeof full;
     full.new_start = mock_host_new_start(rig->host);
@@ -57,6 +70,7 @@ void mm_rig_open(MmRig *rig, size_t region, const MmConfig *config)
 void mm_rig_close(MmRig *rig)
 {
     rig->mm->ops->stop(rig->mm);
+    free(rig->mm->inner);
     free(rig->mm);
     free(rig->gc);
     mock_host_free(rig->host);

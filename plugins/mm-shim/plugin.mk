@@ -1,0 +1,1 @@
+VARIANTS_mm-shim := checked

@@ -1,0 +1,135 @@
+/* The shim: lets honest work pass, and names the rule that was broken. */
+// LINK: t/support/mock_host.c t/support/mm_rig.c t/support/heap_model.c plugins/mm-spur/*.c plugins/mm-shim/*.c plugins/gc-compact/*.c plugins/gc/*.c
+#include "support/heap_model.h"
+#include "tap.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Runs `crime` in a child; what it says before it dies. */
+static const char *confession(void (*crime)(MmRig *rig))
+{
+    static char text[4096];
+    int ends[2];
+    if (pipe(ends))
+        bail_out("no pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], 2);
+        MmRig rig;
+        mm_rig_open(&rig, 32 << 20, NULL);
+        crime(&rig);
+        _exit(0);
+    }
+    close(ends[1]);
+    size_t length = 0;
+    for (ssize_t got; (got = read(ends[0], text + length, sizeof text - 1 - length)) > 0;)
+        length += (size_t)got;
+    text[length] = 0;
+    close(ends[0]);
+    int status;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? text : "it was not caught";
+}
+
+static Oop new_pair(Heap *heap)
+{
+    return heap_new_pointers(heap, 3, FORMAT_FIXED, MOCK_FIXED);
+}
+
+static Oop new_old_pair(MmRig *rig)
+{
+    Oop old = rig->mm->ops->allocate_old(rig->mm, 3, FORMAT_FIXED, MOCK_FIXED);
+    object_fill(old, 0, 3, rig->heap->nil);
+    mock_root_push(rig->host, old);
+    return old;
+}
+
+static void crime_remember_young(MmRig *rig)
+{
+    rig->mm->ops->remember(rig->mm, new_pair(rig->heap));
+}
+
+static void crime_no_barrier(MmRig *rig)
+{
+    heap_store_unchecked(new_old_pair(rig), 1, new_pair(rig->heap));
+    rig->mm->ops->collect_full(rig->mm);
+}
+
+static void crime_wild_pointer(MmRig *rig)
+{
+    Oop old = new_old_pair(rig);
+    heap_store_unchecked(old, 2, old + 8);
+    rig->mm->ops->collect_full(rig->mm);
+}
+
+static void crime_format(MmRig *rig)
+{
+    rig->mm->ops->allocate(rig->mm, 3, FORMAT_FORWARDER, MOCK_FIXED);
+}
+
+static void crime_dead_class(MmRig *rig)
+{
+    Oop old = new_old_pair(rig);
+    *header_at(old) = (header_of(old) & ~HEADER_CLASS_MASK) | (MOCK_CLASS_END + 5);
+    rig->mm->ops->collect_full(rig->mm);
+}
+
+static void crime_unfilled(MmRig *rig)
+{
+    mock_root_push(rig->host, rig->mm->ops->allocate_old(rig->mm, 3, FORMAT_FIXED, MOCK_FIXED));
+    rig->mm->ops->collect_full(rig->mm);
+}
+
+static void crime_overrun(MmRig *rig)
+{
+    Oop old = new_old_pair(rig);
+    *header_at(old) = (header_of(old) & ~((Header)0xFF << HEADER_SLOTS_SHIFT)) |
+                      (Header)2 << HEADER_SLOTS_SHIFT;
+    object_slots(old)[3] = 0;
+    rig->mm->ops->collect_full(rig->mm);
+}
+
+static void crime_adopt_twice(MmRig *rig)
+{
+    rig->mm->ops->adopt(rig->mm, rig->heap->old_end);
+}
+
+static void crime_remembered_bit(MmRig *rig)
+{
+    *header_at(new_old_pair(rig)) |= HEADER_REMEMBERED;
+    rig->mm->ops->collect_full(rig->mm);
+}
+
+static void honest_work_passes(void)
+{
+    MmRig rig;
+    mm_rig_open(&rig, 64 << 20, &(MmConfig){.eden_bytes = 128 << 10});
+    rig.random = 4711;
+    Model *model = calloc(1, sizeof *model);
+    model_open(model, &rig);
+    while (model->events < 4000 && !model->failures)
+        model_event(model);
+    ok(!model->failures, "4000 random events pass");
+    model_close(model);
+    free(model);
+    mm_rig_close(&rig);
+}
+
+int main(void)
+{
+    honest_work_passes();
+    has_text(confession(crime_remember_young), "is remembered (H2)", "remembering a young object");
+    has_text(confession(crime_no_barrier), "of class Fixed is old and refers to a young object",
+             "a store without the barrier");
+    has_text(confession(crime_wild_pointer), "slot 2 holds", "a reference into an object");
+    has_text(confession(crime_format), "format 7", "a new object of no format");
+    has_text(confession(crime_dead_class), "names no class (H4)", "an object without a class");
+    if (WORD_BITS == 64)
+        has_text(confession(crime_unfilled), "illegal immediate (H1)", "a slot nobody filled");
+    if (WORD_BITS == 64)
+        has_text(confession(crime_overrun), "leak check", "an object shorter than it was");
+    has_text(confession(crime_adopt_twice), "used heap", "a second image");
+    has_text(confession(crime_remembered_bit), "have the remembered bit", "a bit without an entry");
+    return done_testing();
+}
