@@ -219,9 +219,11 @@ static Oop shrink_integer(const Converter *c, const Entry *e)
     const uint8_t *digits = c->data + e->from + HEADER_BYTES;
     while (bytes && digits[bytes - 1] == 0)
         bytes--;
-    if (bytes > 7)
+    if (bytes > sizeof value)
         return NO_OOP;
     memcpy(&value, digits, bytes);
+    if (value > INT64_MAX)
+        return NO_OOP;
     int64_t number = entry_class(e) == CLASS_LARGE_NEGATIVE ? -(int64_t)value : (int64_t)value;
     return fits_small_integer(number) ? small_integer_oop((SWord)number) : NO_OOP;
 }
@@ -545,16 +547,67 @@ static bool copy_object(Converter *c, size_t index)
     return true;
 }
 
-/* Immediates have other tags here: the class table says which class has which. */
+/* ---- What the classes of the image must know of the new width ---- */
+
+static bool is_text(Oop oop, const char *text)
+{
+    return is_object(oop) && format_is_bytes(object_format(oop)) &&
+           bits_byte_count(oop) == strlen(text) && !memcmp(object_bytes(oop), text, strlen(text));
+}
+
+/* The slot in which classes keep their names, by the example of class Array; 0: not found. */
+static Word find_name_slot(Oop array)
+{
+    for (Word i = CLASS_FORMAT + 1; i < object_slot_count(array); i++)
+        if (is_text(object_slot(array, i), "Array"))
+            return i;
+    return 0;
+}
+
+/* A class by its name; NO_OOP: there is none. */
+static Oop find_class(const Converter *c, Oop array, const char *name)
+{
+    Word slot = find_name_slot(array), end = c->start + (Word)c->total;
+    for (Oop o = c->start; slot && o < end; o = heap_next_object(o, end))
+        if (object_format(o) == FORMAT_FIXED && object_slot_count(o) > slot &&
+            is_small_integer(object_slot(o, CLASS_FORMAT)) && is_text(object_slot(o, slot), name))
+            return o;
+    return NO_OOP;
+}
+
+/* Immediates have other tags here: the class table says which class has which. Images of 32 bits
+ * often have a SmallFloat64 without instances; where there is none, Float does its work. */
 static void adjust_class_table(Converter *c)
 {
-    Oop roots = entry_oop(c, &c->entries[4]), page = object_slot(roots, 0);
+    Oop roots = entry_oop(c, &c->entries[4]), page = object_slot(roots, 0), nil = c->start;
     if (is_immediate(page) || object_slot_count(page) != CLASS_PAGE_SIZE)
         return; /* judged later */
-    Word *classes = object_slots(page), nil = c->start;
+    Word *classes = object_slots(page);
     classes[CLASS_BRIDGE] = WORD_BITS == 32 ? classes[CLASS_SMALL_INTEGER] : nil;
-    if (WORD_BITS == 64 && classes[CLASS_SMALL_FLOAT] == nil)
-        classes[CLASS_SMALL_FLOAT] = classes[CLASS_FLOAT];
+    if (WORD_BITS == 32 || classes[CLASS_SMALL_FLOAT] != nil || is_immediate(classes[CLASS_ARRAY]))
+        return;
+    Oop class = find_class(c, classes[CLASS_ARRAY], "SmallFloat64");
+    classes[CLASS_SMALL_FLOAT] = class ? class : classes[CLASS_FLOAT];
+    if (!class)
+        return;
+    Word hash = header_hash(header_of(class));
+    Oop old_page = object_slot(roots, hash >> CLASS_PAGE_BITS);
+    *header_at(class) = (header_of(class) & ~HEADER_HASH_MASK) |
+                        (Header)CLASS_SMALL_FLOAT << HEADER_HASH_SHIFT;
+    if (old_page != nil && is_object(old_page) && object_slot_count(old_page) == CLASS_PAGE_SIZE &&
+        object_slot(old_page, hash & (CLASS_PAGE_SIZE - 1)) == class && hash > CLASS_LAST_PUN)
+        object_slots(old_page)[hash & (CLASS_PAGE_SIZE - 1)] = nil;
+}
+
+/* Squeak and Cuis remember the word size in a class variable; nil makes them ask again. */
+static void adjust_word_size(Converter *c)
+{
+    Word end = c->start + (Word)c->total;
+    for (Oop o = c->start; o < end; o = heap_next_object(o, end))
+        if (object_format(o) == FORMAT_FIXED && object_slot_count(o) == 2 &&
+            object_slot(o, ASSOCIATION_VALUE) == small_integer_oop(SOURCE_BYTES) &&
+            is_text(object_slot(o, ASSOCIATION_KEY), "WordSize"))
+            object_slots(o)[ASSOCIATION_VALUE] = c->start;
 }
 
 static bool copy_all(Converter *c)
@@ -568,6 +621,7 @@ static bool copy_all(Converter *c)
             return false;
     put_boxes(c);
     adjust_class_table(c);
+    adjust_word_size(c);
     return true;
 }
 
