@@ -1,7 +1,7 @@
 #include "marker.h"
 
 enum {
-    QUEUE_LENGTH = 16, /* objects on their way from memory to the scanner */
+    QUEUE_LENGTH = 32, /* objects on their way from memory to the scanner */
     SLICE = 256,       /* slots of a large object scanned at a time */
     /* Room for the slots of one object or slice, and the rest of the object. */
     STACK_RESERVE = SLICE + 2,
@@ -136,6 +136,7 @@ static inline void process(Marker *marker, Oop object)
 static inline void prefetch(Marker *marker, Oop object)
 {
     __builtin_prefetch(word_pointer(object));
+    __builtin_prefetch(word_pointer(object + 32));
     live_map_prefetch(&marker->map, object);
 }
 

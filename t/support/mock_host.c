@@ -53,6 +53,7 @@ static bool host_commit(Heap *heap, Word start, Word end)
         return false;
     if (mprotect(word_pointer(start), end - start, PROT_READ | PROT_WRITE))
         return false;
+    madvise(word_pointer(start), end - start, MADV_HUGEPAGE);
     host->committed += end - start;
     return true;
 }
@@ -75,6 +76,7 @@ static void *host_side_table_reserve(Heap *heap, size_t bytes)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (got == MAP_FAILED)
         return NULL;
+    madvise(got, bytes, MADV_HUGEPAGE);
     host->side_table_bytes += bytes;
     return got;
 }
