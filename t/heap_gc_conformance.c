@@ -1,6 +1,8 @@
 /* Every collector, in every variant, against the contract of osvm/gc.h. */
 // LINK: t/support/mock_host.c t/support/mock_mm.c t/support/gc_rig.c t/support/gc_judge.c t/support/gc_shadow.c
 #include <glob.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "support/gc_shadow.h"
 #include "tap.h"
@@ -50,12 +52,13 @@ static void test_smoke(const char *file)
 }
 
 /* Random events against the shadow model. */
-static void test_random(const char *file, uint64_t seed, const RigOption *options, const char *what)
+static void test_random(const char *file, const char *shim, uint64_t seed,
+                        const RigOption *options, const char *what)
 {
     Rig rig;
     Shadow shadow;
     size_t errors = 0, events = 0;
-    open_rig(&rig, &(RigSetup){.file = file, .options = options, .young_bytes = 64 << 10,
+    open_rig(&rig, &(RigSetup){.file = file, .shim = shim, .options = options, .young_bytes = 64 << 10,
                                .old_bytes = 1 << 20, .limit_bytes = 16 << 20});
     shadow_open(&shadow, &rig, 50);
     rig.random = seed;
@@ -72,28 +75,210 @@ static void test_random(const char *file, uint64_t seed, const RigOption *option
     rig_close(&rig);
 }
 
+/* Runs a step that must end the process; answers what it said, in a static buffer. */
+static const char *dying_words(const RigSetup *setup, void (*step)(Rig *rig))
+{
+    static char text[2048];
+    int ends[2];
+    fflush(stdout);
+    if (pipe(ends))
+        bail_out("pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        Rig rig;
+        dup2(ends[1], 2);
+        open_rig(&rig, setup);
+        step(&rig);
+        _exit(0);
+    }
+    close(ends[1]);
+    size_t length = 0;
+    for (ssize_t got; (got = read(ends[0], text + length, sizeof text - 1 - length)) > 0;)
+        length += (size_t)got;
+    text[length] = 0;
+    close(ends[0]);
+    waitpid(child, NULL, 0);
+    return text;
+}
+
+static void free_twice(Rig *rig)
+{
+    Oop object = rig_old(rig, 3, FORMAT_FIXED, MOCK_FIXED);
+    rig->gc->ops->free(rig->gc, object);
+    rig->gc->ops->return_buffer(rig->gc, object, object + 32);
+}
+
+static void allocate_odd(Rig *rig)
+{
+    rig->gc->ops->allocate(rig->gc, 20);
+}
+
+static void hide_growth(Rig *rig)
+{
+    rig->heap->old_end += rig->heap->page_size;
+    rig->gc->ops->allocate(rig->gc, 24);
+}
+
+/* An object that claims to be longer than old space. */
+static void break_size(Rig *rig)
+{
+    Oop object = rig_old(rig, 300, FORMAT_INDEXABLE, CLASS_ARRAY);
+    header_at(object)[-1] += (uint64_t)1 << 24;
+    rig_collect(rig);
+}
+
+static void test_shim(const char *file, const char *shim)
+{
+    RigSetup setup = {.file = file, .shim = shim};
+    has_text(dying_words(&setup, free_twice), "is not in use (S3)", "%s: shim: freed twice", label);
+    has_text(dying_words(&setup, allocate_odd), "allocation of 20 bytes (S1)",
+             "%s: shim: an odd size", label);
+    has_text(dying_words(&setup, hide_growth), "but the collector was told",
+             "%s: shim: old space grew unsaid", label);
+    has_text(dying_words(&setup, break_size), "(S4)", "%s: shim: a broken header", label);
+}
+
+static size_t live_bytes(Rig *rig)
+{
+    GcStatistics statistics;
+    rig->gc->ops->statistics(rig->gc, &statistics);
+    return rig->heap->old_end - rig->heap->old_start - statistics.free_bytes;
+}
+
+/* Old space filled to the last byte, emptied, filled again. */
+static void test_exhaustion(const char *file)
+{
+    Rig rig;
+    open_rig(&rig, &(RigSetup){.file = file, .old_bytes = 1 << 20, .limit_bytes = 8 << 20});
+    GcStatistics statistics;
+    Word first = 0, second = 0;
+    while (rig_old(&rig, 1 + first % 7, FORMAT_INDEXABLE, CLASS_ARRAY))
+        first++;
+    test(!rig_old(&rig, 1 << 20, FORMAT_INDEXABLE, CLASS_ARRAY), "a full heap answers 0");
+    test(rig_extend(&rig, 1 << 20) && rig_old(&rig, 1000, FORMAT_INDEXABLE, CLASS_ARRAY),
+         "extended, it has room again");
+    rig_collect(&rig);
+    rig.gc->ops->statistics(rig.gc, &statistics);
+    Word largest = statistics.largest_free;
+    Word start = rig.gc->ops->allocate(rig.gc, largest);
+    test(start != 0, "the largest free block, %" PRIuWORD " bytes, can be had", largest);
+    rig.gc->ops->return_buffer(rig.gc, start, start + largest);
+    while (rig_old(&rig, 1 + second % 7, FORMAT_INDEXABLE, CLASS_ARRAY))
+        second++;
+    test(second > first, "emptied, it holds as much: %" PRIuWORD " then %" PRIuWORD, first, second);
+    rig_collect(&rig);
+    Word end = rig.gc->ops->trim(rig.gc, 64 << 10);
+    test(end < rig.heap->old_end && end % rig.heap->page_size == 0, "memory is given back");
+    rig.heap->host->decommit(rig.heap, end, rig.heap->old_end);
+    rig.heap->old_end = end;
+    test(rig_check(&rig) == 0 && rig_old(&rig, 100, FORMAT_INDEXABLE, CLASS_ARRAY),
+         "trimmed, it is sound and allocates");
+    rig_close(&rig);
+}
+
+static void test_buffers(const char *file)
+{
+    Rig rig;
+    open_rig(&rig, &(RigSetup){.file = file});
+    size_t before = live_bytes(&rig), bad = 0;
+    for (Word i = 0; i < 1000; i++) {
+        Word start = 0, end = 0, least = 16 + 8 * (Word)(rig_random(&rig) % 100);
+        if (!rig.gc->ops->take_buffer(rig.gc, least, 4096, &start, &end)) {
+            bad++;
+            break;
+        }
+        bad += end - start < least || start % 8 || end % 8;
+        object_write_header(start, (least - 8) / WORD_BYTES > 254 ? 254 : (least - 8) / WORD_BYTES,
+                            FORMAT_BYTES, CLASS_BYTE_STRING);
+        Word used = object_end(object_at_start(start));
+        if (end - used == 8) /* too short to return: the mm would pad its last object */
+            free_chunk_write(start, end), used = end;
+        rig.gc->ops->return_buffer(rig.gc, used, end);
+    }
+    test(bad == 0 && live_bytes(&rig) > before, "buffers are as long as asked, rests are free");
+    rig_collect(&rig);
+    test(live_bytes(&rig) <= before + 64 && rig_check(&rig) == 0, "what was in them is reclaimed");
+    rig_close(&rig);
+}
+
+/* A list so deep that recursion would end the process, and a wide array. */
+static void test_deep(const char *file, Word nodes)
+{
+    Rig rig;
+    size_t bytes = (size_t)nodes * (WORD_BITS == 64 ? 32 : 24);
+    open_rig(&rig, &(RigSetup){.file = file, .old_bytes = bytes + bytes / 2 + (4 << 20)});
+    size_t root = mock_root_push(rig.host, rig.heap->nil);
+    size_t wide = mock_root_push(rig.host, rig_old(&rig, nodes / 4, FORMAT_INDEXABLE, CLASS_ARRAY));
+    for (Word i = 0; i < nodes; i++) {
+        Oop node = rig_old(&rig, 3, FORMAT_FIXED, MOCK_FIXED);
+        object_slots(node)[i % 2] = mock_root(rig.host, root);
+        object_slots(node)[2] = small_integer_oop((SWord)i);
+        if (i % 4 == 0)
+            object_slots(mock_root(rig.host, wide))[i / 4] = node;
+        mock_root_set(rig.host, root, node);
+    }
+    rig_collect(&rig);
+    Word count = 0, wrong = 0;
+    for (Oop node = mock_root(rig.host, root); node != rig.heap->nil;) {
+        Word i = nodes - 1 - count++;
+        wrong += object_slot(node, 2) != small_integer_oop((SWord)i) ||
+                 (i % 4 == 0 && object_slot(mock_root(rig.host, wide), i / 4) != node);
+        node = object_slot(node, i % 2);
+    }
+    test(count == nodes && !wrong, "a list of %" PRIuWORD " nodes survives", count);
+    rig_close(&rig);
+}
+
+static void test_no_side_tables(const char *file)
+{
+    Rig rig;
+    open_rig(&rig, &(RigSetup){.file = file});
+    uint64_t before = rig_digest(&rig);
+    rig.host->side_table_limit = rig.host->side_table_bytes;
+    rig_collect(&rig);
+    test(rig_digest(&rig) == before && rig_check(&rig) == 0, "no memory for tables: nothing is lost");
+    rig.host->side_table_limit = SIZE_MAX;
+    rig_collect(&rig);
+    test(rig_digest(&rig) == before && rig_check(&rig) == 0, "and the next collection works");
+    rig_close(&rig);
+}
+
+static void test_all(const char *file, const char *shim)
+{
+    bool production = !strstr(file, ".checked.so");
+    test_smoke(file);
+    test_exhaustion(file);
+    test_buffers(file);
+    test_no_side_tables(file);
+    test_deep(file, production && getenv("OSVM_TEST_LONG") ? 10000000 : 300000);
+    static const RigOption small[] = {{"mark-stack", "1"}, {0}}, all[] = {{"all", "yes"}, {0}};
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        test_random(file, NULL, seed, NULL, "random graphs");
+        test_random(file, NULL, seed, small, "random graphs, least mark stack");
+        test_random(file, NULL, seed, all, "random graphs, all moves");
+        test_random(file, shim, seed, NULL, "random graphs, behind the shim");
+    }
+    test_shim(file, shim);
+}
+
 int main(void)
 {
-    char pattern[4096];
+    char pattern[4096], shim[4096];
     glob_t files;
     const char *build = getenv("BUILD");
-    snprintf(pattern, sizeof pattern, "%s/lib/osvm/%d/gc-*.so", build ? build : "build", WORD_BITS);
+    build = build ? build : "build";
+    snprintf(pattern, sizeof pattern, "%s/lib/osvm/%d/gc-*.so", build, WORD_BITS);
+    snprintf(shim, sizeof shim, "%s/lib/osvm/%d/gc-shim.checked.so", build, WORD_BITS);
     if (glob(pattern, 0, NULL, &files))
         bail_out("no collector at %s", pattern);
     for (size_t i = 0; i < files.gl_pathc; i++) {
         const char *file = files.gl_pathv[i];
-        bool checked = strstr(file, ".checked.so") != NULL;
         const char *name = strstr(file, "/gc-") + 4;
+        if (strncmp(name, "shim.", 5) == 0)
+            continue;
         snprintf(label, sizeof label, "gc/%.*s/w%d/%s", (int)strcspn(name, "."), name, WORD_BITS,
-                 checked ? "checked" : "production");
-        test_smoke(file);
-        for (uint64_t seed = 1; seed <= 20; seed++)
-            test_random(file, seed, NULL, "random graphs");
-        static const RigOption small[] = {{"mark-stack", "1"}, {0}}, all[] = {{"all", "yes"}, {0}};
-        for (uint64_t seed = 1; seed <= 20; seed++) {
-            test_random(file, seed, small, "random graphs, least mark stack");
-            test_random(file, seed, all, "random graphs, all moves");
-        }
+                 strstr(file, ".checked.so") ? "checked" : "production");
+        test_all(file, shim);
     }
     globfree(&files);
     return done_testing();

@@ -81,30 +81,47 @@ static bool fail(Rig *rig, const char *what, const char *detail)
     return false;
 }
 
-static bool load(Rig *rig)
+static const OsvmPlugin *load(Rig *rig, const char *file, void **library)
 {
-    rig->library = dlopen(rig->setup.file, RTLD_NOW | RTLD_LOCAL);
-    if (!rig->library)
-        return fail(rig, rig->setup.file, dlerror());
-    rig->plugin = dlsym(rig->library, "osvm_plugin");
-    if (!rig->plugin || rig->plugin->magic != OSVM_MAGIC || rig->plugin->kind != OSVM_GC ||
-        rig->plugin->heap_bits != WORD_BITS || rig->plugin->vtable_abi != OSVM_GC_ABI)
-        return fail(rig, rig->setup.file, "is no collector for this heap");
-    return true;
+    *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    const OsvmPlugin *plugin = *library ? dlsym(*library, "osvm_plugin") : NULL;
+    if (!*library)
+        fail(rig, file, dlerror());
+    else if (!plugin || plugin->magic != OSVM_MAGIC || plugin->kind != OSVM_GC ||
+             plugin->heap_bits != WORD_BITS || plugin->vtable_abi != OSVM_GC_ABI) {
+        fail(rig, file, "is no collector for this heap");
+        return NULL;
+    }
+    return plugin;
 }
 
-static bool make_instance(Rig *rig)
+/* Makes the plugin's instance the heap's collector, in front of what was it. */
+static bool make_instance(Rig *rig, const OsvmPlugin *plugin, void **state)
 {
     OsvmError error;
     rig->plugin_host = plugin_host(rig);
-    rig->state = calloc(1, rig->plugin->state_size);
-    if (rig->plugin->init && !rig->plugin->init(rig->state, &rig->plugin_host, &error))
+    *state = calloc(1, plugin->state_size);
+    if (!*state)
+        return fail(rig, "state", "no memory");
+    if (plugin->init && !plugin->init(*state, &rig->plugin_host, &error))
         return fail(rig, "init", error.message);
-    rig->gc = rig->state;
-    rig->gc->ops = rig->plugin->vtable;
-    rig->gc->heap = rig->heap;
-    rig->heap->gc = rig->gc;
+    Gc *gc = *state;
+    gc->ops = plugin->vtable;
+    gc->heap = rig->heap;
+    gc->inner = rig->gc;
+    rig->gc = rig->heap->gc = gc;
     return true;
+}
+
+static bool make_collectors(Rig *rig)
+{
+    rig->plugin = load(rig, rig->setup.file, &rig->library);
+    if (!rig->plugin || !make_instance(rig, rig->plugin, &rig->state))
+        return false;
+    if (!rig->setup.shim)
+        return true;
+    const OsvmPlugin *shim = load(rig, rig->setup.shim, &rig->shim_library);
+    return shim && make_instance(rig, shim, &rig->shim_state);
 }
 
 static size_t pages(size_t bytes, size_t fallback, size_t page)
@@ -133,7 +150,7 @@ bool rig_open(Rig *rig, const RigSetup *setup)
 {
     *rig = (Rig){.setup = *setup, .random = 0x9E3779B97F4A7C15u};
     make_heap(rig);
-    if (!load(rig) || !make_instance(rig))
+    if (!make_collectors(rig))
         return false;
     if (!rig->gc->ops->start(rig->gc, rig->error, sizeof rig->error))
         return false;
@@ -152,8 +169,11 @@ void rig_close(Rig *rig)
             rig->plugin->fini(rig->state);
     }
     free(rig->state);
+    free(rig->shim_state);
     mock_mm_close(&rig->mm);
     mock_host_free(rig->host);
+    if (rig->shim_library)
+        dlclose(rig->shim_library);
     if (rig->library)
         dlclose(rig->library);
 }

@@ -18,6 +18,7 @@ typedef struct {
 
 typedef struct {
     const char *file;         /* of the plugin */
+    const char *shim;         /* file of the collector shim to put in front, or NULL */
     const RigOption *options; /* closed by an entry without name; NULL: defaults */
     size_t young_bytes;       /* eden; 0: 1 MiB */
     size_t old_bytes;         /* old space at first; 0: 4 MiB */
@@ -29,11 +30,11 @@ typedef struct {
     MockHost *host;
     Heap *heap;
     MockMm mm;
-    void *library;
-    const OsvmPlugin *plugin;
+    void *library, *shim_library;
+    const OsvmPlugin *plugin; /* the collector, behind the shim if there is one */
     OsvmHost plugin_host;
-    void *state;
-    Gc *gc;
+    void *state, *shim_state;
+    Gc *gc;                 /* what heap.gc is: the shim, or the collector */
     GcResult result;        /* of the last collection */
     char error[2048];
     uint64_t random;        /* state of rig_random */

@@ -1,0 +1,1 @@
+VARIANTS_gc-shim := checked
