@@ -473,6 +473,17 @@ static void copy_references(Vm *vm, Oop to, Word to_index, Oop from, Word from_i
             heap_store(&vm->heap, to, to_index + i, object_slot(from, from_index + i));
 }
 
+/* The same for elements that are no references. */
+static void copy_bits(Oop to, Word to_index, Oop from, Word from_index, Word count, unsigned shift)
+{
+    if (to == from && from_index < to_index && to_index - from_index < count)
+        for (Word i = 0; i < count; i++)
+            bits_put(to, shift, to_index + i, bits_get(from, shift, from_index + i));
+    else
+        memmove(object_bytes(to) + (to_index << shift), object_bytes(from) + (from_index << shift),
+                (size_t)count << shift);
+}
+
 /* Formats that may be copied into each other: all pointer arrays, or bits of one
  * element width. */
 static bool same_element_kind(unsigned a, unsigned b)
@@ -520,11 +531,8 @@ PrimFailure prim_string_replace(Vm *vm, unsigned arg_count)
     if (format_is_pointers(to_format))
         copy_references(vm, to, to_index + vm_fixed_fields(vm, to), from,
                         from_index + vm_fixed_fields(vm, from), count);
-    else {
-        unsigned shift = vm_element_shift(to_format);
-        memmove(object_bytes(to) + (to_index << shift), object_bytes(from) + (from_index << shift),
-                (size_t)count << shift);
-    }
+    else
+        copy_bits(to, to_index, from, from_index, count, vm_element_shift(to_format));
     return vm_return_receiver(vm, arg_count);
 }
 

@@ -157,10 +157,13 @@ PrimFailure prim_large_div(Vm *vm, unsigned arg_count)
     return return_wide(vm, arg_count, a / b - (a % b != 0 && (a < 0) != (b < 0)));
 }
 
+/* Comparisons take what fits a signed 64-bit integer. */
 #define WIDE_COMPARISON(name, operator)                                                            \
     PrimFailure name(Vm *vm, unsigned arg_count)                                                   \
     {                                                                                              \
-        WIDE_OPERANDS;                                                                             \
+        int64_t a, b;                                                                              \
+        if (!vm_int64_value(vm, vm_stack(vm, 1), &a) || !vm_int64_value(vm, vm_stack(vm, 0), &b))  \
+            return PRIM_FAILED;                                                                    \
         return vm_return_boolean(vm, arg_count, a operator b);                                     \
     }
 
@@ -224,10 +227,8 @@ PrimFailure prim_large_bit_shift(Vm *vm, unsigned arg_count)
     SWord count = small_integer_value(count_oop);
     if (count <= 0) /* floors, as an arithmetic shift does */
         return return_wide(vm, arg_count, value >> (count < -127 ? 127 : -count));
-    if (count > 64)
-        return value == 0 ? return_wide(vm, arg_count, 0) : PRIM_FAILED;
     __int128 magnitude = value < 0 ? -value : value;
-    if (count == 64 ? magnitude != 0 : magnitude >> (64 - count) != 0)
+    if (count >= 64 || magnitude >> (64 - count) != 0)
         return PRIM_FAILED;
     return return_wide(vm, arg_count, value * ((__int128)1 << count));
 }
