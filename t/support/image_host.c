@@ -56,7 +56,8 @@ void image_host_start(ImageHost *host)
     host->live = world_live_new();
     host->fail_allocation = -1;
     host->host = (OsvmHost){.size = sizeof host->host, .kernel = host, .world = host->live,
-                            .alloc = host_alloc, .resize = host_resize, .free = host_free,
+                            .own = host->live, .alloc = host_alloc,
+                            .resize = host_resize, .free = host_free,
                             .fail = host_fail};
     host->setup = (CoreSetup){.size = sizeof host->setup, .host = &host->host};
 }
@@ -70,7 +71,7 @@ void image_host_faults(ImageHost *host, const char *text)
         fprintf(stderr, "%s\n", error.message);
         exit(2);
     }
-    host->host.world = text ? host->faulty : host->live;
+    host->host.world = host->host.own = text ? host->faulty : host->live;
 }
 
 void image_host_stop(ImageHost *host)

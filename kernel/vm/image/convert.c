@@ -153,7 +153,7 @@ static uint64_t source_bytes(const Entry *e)
 
 static bool load_source(Converter *c, int file)
 {
-    const OsvmWorld *world = c->host->world;
+    const OsvmWorld *world = c->host->own;
     const ImageHeader *h = &c->header;
     OsvmStat stat;
     if (world->stat_file(world, file, &stat) < 0 || h->data_size > (uint64_t)stat.size ||
@@ -705,8 +705,8 @@ int core_convert(const CoreSetup *setup, const CoreConvert *convert, OsvmError *
     ImageHeader header;
     const char *refusal = NULL;
     bool done = false;
-    int file = host->world->open(host->world, convert->image, OSVM_READ, 0);
-    int64_t count = file < 0 ? file : world_read_all(host->world, file, bytes, sizeof bytes);
+    int file = host->own->open(host->own, convert->image, OSVM_READ, 0);
+    int64_t count = file < 0 ? file : world_read_all(host->own, file, bytes, sizeof bytes);
     if (count < 0)
         host->fail(error, OSVM_NO_INPUT, "cannot read %s: %s", convert->image, strerror((int)-count));
     else
@@ -717,6 +717,6 @@ int core_convert(const CoreSetup *setup, const CoreConvert *convert, OsvmError *
         done = header.word_bits == WORD_BITS ? convert_same_width(setup, convert, error)
                                              : convert_other_width(setup, &header, file, convert, error);
     if (file >= 0)
-        host->world->close(host->world, file);
+        host->own->close(host->own, file);
     return done ? OSVM_OK : (int)error->status;
 }

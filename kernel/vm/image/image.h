@@ -102,7 +102,7 @@ struct Image {
     Heap *heap;
     const OsvmHost *host;
     const char *path;
-    int file; /* of host->world; -1: not open */
+    int file; /* of host->own; -1: not open */
     uint64_t file_size;
     ImageHeader header;
 

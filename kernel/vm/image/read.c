@@ -100,7 +100,7 @@ void image_close(Image *image)
 {
     const OsvmHost *host = image->host;
     if (image->file >= 0)
-        host->world->close(host->world, image->file);
+        host->own->close(host->own, image->file);
     host->free(host, image->segments, image->segment_capacity * sizeof *image->segments);
     host->free(host, image->puns, image->pun_capacity * sizeof *image->puns);
     host->free(host, image->classes, image->class_count * sizeof *image->classes);
@@ -116,7 +116,7 @@ void image_close(Image *image)
 
 static bool open_file(Image *image)
 {
-    const OsvmWorld *world = image->host->world;
+    const OsvmWorld *world = image->host->own;
     OsvmStat stat;
     image->file = world->open(world, image->path, OSVM_READ, 0);
     if (image->file < 0)
@@ -157,7 +157,7 @@ static bool read_header(Image *image)
 {
     uint8_t bytes[IMAGE_PREFIX + IMAGE_HEADER_MAX];
     char reason[256];
-    int64_t count = world_read_all(image->host->world, image->file, bytes, sizeof bytes);
+    int64_t count = world_read_all(image->host->own, image->file, bytes, sizeof bytes);
     if (count < 0)
         return io_finding(image, "cannot read the header", count);
     const char *refusal = image_header_decode(&image->header, bytes, (size_t)count, reason,
@@ -314,7 +314,7 @@ static bool add_segment(Image *image, uint64_t offset, uint64_t saved, Word memo
 /* Reads one segment of `size` bytes to `memory`, walking headers on the way. */
 static bool read_segment(Image *image, Word memory, Word size)
 {
-    const OsvmWorld *world = image->host->world;
+    const OsvmWorld *world = image->host->own;
     Word end = memory + size - BRIDGE_BYTES;
     for (Word done = 0; done < size;) {
         size_t part = size - done < READ_CHUNK ? (size_t)(size - done) : READ_CHUNK;
@@ -399,7 +399,7 @@ static bool prepare_memory(Image *image)
     if (!image->starts)
         return image_finding(image, 0, "no memory left for tables");
     int64_t offset = (int64_t)(image->header.start + image->header.header_size);
-    int64_t result = image->host->world->seek(image->host->world, image->file, offset,
+    int64_t result = image->host->own->seek(image->host->own, image->file, offset,
                                               OSVM_SEEK_SET);
     return result < 0 ? io_finding(image, "cannot seek", result) : true;
 }
