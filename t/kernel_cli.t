@@ -105,6 +105,23 @@ refused("--core=oswm $image", 69, qr/no core plugin 'oswm' \(production\) for 32
 refused("--core=oswm $image64", 69, qr/for 64-bit heaps/);
 refused("--jit=pdp11 $image", 69, qr/no jit plugin 'pdp11'/);
 
+# --- An image, in every world
+for my $bits (32, 64) {
+    my $made = "$dir/made$bits.image";
+    ($status, $out, $err) = run("build image/Kernel --bits=$bits -o $made");
+    is("$status$err", '0', "an image of $bits bits is built");
+    for my $options ('', '--world=denied', '--world=muted', '--check', '--gc=compact:checked',
+        '--core=checked', '--eden=1M --max-heap=16M --stack-pages=8 --deterministic') {
+        ($status, $out) = run("$options info $made");
+        is($status, 0, "osvm $options info, $bits bits");
+        like($out, qr/$bits-bit Spur image/, '... is about it');
+    }
+    refused("--world=faulty,fail=read:1 info $made", 65, qr/Input.output error/);
+    refused("--world=faulty,fail=write:1 convert --bits=32 $made -o $dir/c.image", 73, qr/Input.output error/);
+    ok(!-e "$dir/c.image", '... and nothing is left');
+}
+is(join(' ', grep { /\.tmp|c\.image/ } glob("$dir/* $dir/.*")), '', 'no temporary files');
+
 # --- The list
 ($status, $out) = run('plugins');
 like($out, qr/^KIND +NAME/, 'plugins');

@@ -108,6 +108,9 @@ bool vm_set_up(Cli *cli, OsvmError *error)
     if (!cli->world || !parse_log(cli, &config.log_level, error))
         return false;
     config.world = cli->world;
+    /* A sandbox or a clone may read its image; injected faults are for all files. */
+    if (strcmp(cli->world->name, "faulty") == 0)
+        config.own = cli->world;
     config.log = cli->log;
     cli->plugins = plugins_new(&config);
     return select_plugins(cli, error);
