@@ -343,8 +343,10 @@ static void test_shortest(void)
         BytecodeSet set = random_below(2);
         Instruction i, again;
         for (int k = 0; k < 16; k++)
-            bytes[k] = random_below(4) ? (uint8_t)random_below(256) : 224 + (uint8_t)random_below(2);
-        if (!bytecode_decode(set, bytes, 16, 0, &i) || i.op == OP_UNKNOWN || i.too_wide || i.count < 0)
+            bytes[k] = random_below(4) ? (uint8_t)random_below(256)
+                                       : 224 + (uint8_t)random_below(2);
+        if (!bytecode_decode(set, bytes, 16, 0, &i) || i.op == OP_UNKNOWN || i.too_wide ||
+            i.count < 0)
             continue;
         unsigned length = bytecode_encode(set, &i, NULL, out);
         seen++;
@@ -373,7 +375,9 @@ static void test_random_code(void)
         size_t count = random_below(random_below(8) ? 40 : 300);
         for (size_t k = 0; k < count; k++)
             bytes[k] = (uint8_t)(random_below(6) ? random_below(256) : 224 + random_below(20));
-        CompiledCode method = { .set = random_below(2), .bytecodes = bytes, .bytecode_count = count };
+        CompiledCode method = { .set = random_below(2),
+                                .bytecodes = bytes,
+                                .bytecode_count = count };
         fine = round_trips(&method, arena);
         disasm_list(&method, arena);
         arena_free(arena);
@@ -392,7 +396,8 @@ static void test_dense_jumps(void)
         size_t count = 200 + random_below(1300);
         memset(bytes, set == SET_V3 ? 135 : 216, count);
         for (size_t k = 0; k + 4 < count; k += 1 + random_below(6)) {
-            bytes[k] = set == SET_V3 ? (uint8_t)(144 + random_below(32)) : 237 + (uint8_t)random_below(3);
+            bytes[k] = set == SET_V3 ? (uint8_t)(144 + random_below(32))
+                                     : 237 + (uint8_t)random_below(3);
             bytes[k + 1] = (uint8_t)random_below(256);
             if (set == SET_SISTA && random_below(2)) {
                 bytes[k + 2] = bytes[k];

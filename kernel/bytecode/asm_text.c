@@ -45,6 +45,8 @@ bool reader_fail(Reader *r, const char *at, const char *format, ...)
     va_list arguments;
     if (r->line_failed)
         return false;
+    while (at < r->end && (*at == ' ' || *at == '\t'))
+        at++;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);

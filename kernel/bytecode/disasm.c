@@ -108,7 +108,7 @@ static void put_integer(Text *t, const Literal *literal)
         put(t, "%02X", literal->bytes[n]);
 }
 
-/* The fewest digits that read back as the same number; bits for all nans. */
+/* As few digits from 15 up as read back as the same number; bits for all nans. */
 static void put_float(Text *t, double real)
 {
     char buffer[40];

@@ -375,7 +375,7 @@ bool verify_code(const VerifyView *view, void *scratch, VerifyFacts *facts, Veri
         .depths = (uint8_t *)((uint32_t *)scratch + 2 * view->count),
         .blocks_first = view->count,
         .block = { .end = (uint32_t)view->count, .floor = view->temp_count },
-        .limit = view->large_frame ? LARGE_FRAME_SLOTS : SMALL_FRAME_SLOTS,
+        .limit = view->large_frame || view->trust_depth ? LARGE_FRAME_SLOTS : SMALL_FRAME_SLOTS,
     };
     *error = (VerifyError){ .rule = VERIFY_OK };
     *facts = (VerifyFacts){ .max_depth = view->temp_count, .depths = v.depths };
@@ -383,8 +383,10 @@ bool verify_code(const VerifyView *view, void *scratch, VerifyFacts *facts, Veri
         return false;
     memset(v.depths, DEPTH_UNREACHED, view->count);
     while (verify_block(&v)) {
-        if (v.blocks_first == view->count)
+        if (v.blocks_first == view->count) {
+            facts->needs_large = facts->max_depth > SMALL_FRAME_SLOTS;
             return true;
+        }
         const uint32_t *entry = v.words + v.blocks_first;
         v.block = (Block){ entry[0], entry[1], entry[2] };
         v.blocks_first += BLOCK_WORDS;

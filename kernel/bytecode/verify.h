@@ -12,7 +12,7 @@
  *      Control never runs off the end (trailer bytes run only where they are instructions).
  *  V3  The depth (values in the frame above the receiver: arguments, copied values, temporaries,
  *      operands) is the same whichever way one comes, is given by `depths`, and never exceeds 16
- *      (56 with the large frame flag). An instruction takes no more values than there are above
+ *      (56 with the large frame flag or `trust_depth`). An instruction takes no more values than there are above
  *      the temporaries (in embedded blocks: above arguments and copied values). One exception:
  *      the long store of the error code right behind callPrimitive reads the last temporary.
  *  V4  Temporaries, and those that hold the vectors of remote temporaries, lie in the frame.
@@ -76,6 +76,8 @@ typedef struct {
     unsigned temp_count; /* arguments included */
     size_t literal_count;
     bool large_frame;
+    bool trust_depth; /* allow 56 slots whatever the flag says: real images have methods whose flag is
+                         wrong. The VM then must give code with `needs_large` a large context. */
     bool has_primitive;
     unsigned small_integer_bits; /* 61 or 31; 0 stands for 31, which is valid in both */
     bool inline_primitives; /* the interpreter has those of Sista: see their effect on the stack */
@@ -108,6 +110,7 @@ typedef struct {
     bool backward_jumps;
     bool unknown;                /* a bytecode that ends in #unusedBytecode can be reached */
     unsigned receiver_variables; /* 1 + the highest index used; 0: none is used */
+    bool needs_large;            /* deeper than a small frame */
     const uint8_t *depths; /* `count` bytes in the scratch memory: depth before the instruction that
                               begins there, or one of the DEPTH_ values */
 } VerifyFacts;
