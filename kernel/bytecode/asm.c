@@ -127,8 +127,8 @@ static bool is_closing_literal(LiteralKind kind)
     return kind == LITERAL_METHOD_CLASS || kind == LITERAL_OUTER_CODE;
 }
 
-/* Where added literals go: before the method class (outer code) and, in methods, what precedes it: the
- * selector or method state. */
+/* Where added literals go: before the method class (outer code) and, in methods, what precedes it,
+ * the selector or method state. */
 static size_t place_of_added(const CompiledCode *code)
 {
     size_t count = code->literal_count;
@@ -168,8 +168,8 @@ static void merge_added(Body *b)
     code->literal_count = count;
 }
 
-/* A number is the index of a literal, anything else (or =NUMBER) the literal itself. `*literal` is NULL
- * for a number. */
+/* A number is the index of a literal, anything else (or =NUMBER) the literal itself. `*literal` is
+ * NULL for a number. */
 static bool read_literal_operand(Body *b, Instruction *i, int32_t *ref, Literal **literal)
 {
     int64_t index;
@@ -680,7 +680,7 @@ static void encode_body(Body *b)
     code->bytecodes = bytes;
 }
 
-/* What was not said: arguments by the selector, temporaries by the arguments, the closing literals. */
+/* What was not said: arguments by the selector, temporaries by the arguments, closing literals. */
 static void complete_header(Body *b, unsigned line)
 {
     CompiledCode *code = b->code;

@@ -20,8 +20,8 @@ typedef struct {
     size_t error_count;
 } AsmResult;
 
-/* Assembles all methods of a text; `file` is its name for messages. Everything, and the result, is in
- * the arena; nothing of the text is kept. */
+/* Assembles all methods of a text; `file` is its name for messages. Everything, and the result, is
+ * in the arena; nothing of the text is kept. */
 AsmResult asm_read(const char *text, size_t length, const char *file, Arena *arena);
 
 #endif

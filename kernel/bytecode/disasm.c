@@ -328,8 +328,8 @@ static void link_targets(Listing *l)
     }
 }
 
-/* Forces the jumps that the assembler would make shorter. Sizes found so lie between the least solution
- * and the real one, so that one round is enough for all of them. */
+/* Forces the jumps that the assembler would make shorter. Sizes found so lie between the least
+ * solution and the real one, so that one round is enough for all of them. */
 static void force_long_jumps(Listing *l, Arena *arena)
 {
     size_t size = (l->count + 1) * sizeof(LayoutItem), bad;

@@ -12,9 +12,9 @@
  *      Control never runs off the end (trailer bytes run only where they are instructions).
  *  V3  The depth (values in the frame above the receiver: arguments, copied values, temporaries,
  *      operands) is the same whichever way one comes, is given by `depths`, and never exceeds 16
- *      (56 with the large frame flag or `trust_depth`). An instruction takes no more values than there are above
- *      the temporaries (in embedded blocks: above arguments and copied values). One exception:
- *      the long store of the error code right behind callPrimitive reads the last temporary.
+ *      (56 with the large frame flag or `trust_depth`). An instruction takes no more values than
+ *      there are above the temporaries (in embedded blocks: above arguments and copied values).
+ *      One exception: the long store of the error code right behind callPrimitive reads the last temporary.
  *  V4  Temporaries, and those that hold the vectors of remote temporaries, lie in the frame.
  *  V5  Literal indices are in range; a super send has a last literal. With `literal` given:
  *      literal variables have a slot 1, full closures are made of code whose frame holds the
@@ -76,8 +76,8 @@ typedef struct {
     unsigned temp_count; /* arguments included */
     size_t literal_count;
     bool large_frame;
-    bool trust_depth; /* allow 56 slots whatever the flag says: real images have methods whose flag is
-                         wrong. The VM then must give code with `needs_large` a large context. */
+    bool trust_depth; /* allow 56 slots whatever the flag says: real images have methods whose flag
+                         is wrong. Code with `needs_large` then must get a large context. */
     bool has_primitive;
     unsigned small_integer_bits; /* 61 or 31; 0 stands for 31, which is valid in both */
     bool inline_primitives; /* the interpreter has those of Sista: see their effect on the stack */
