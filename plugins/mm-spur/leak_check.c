@@ -208,14 +208,21 @@ static bool check_slot(Check *c, Oop object, Word i)
     return heap_is_young(c->heap, value);
 }
 
-static void check_code(Check *c, Oop object)
+/* Answers whether the code's literals can be looked at. */
+static bool check_code(Check *c, Oop object)
 {
     char text[128];
-    Oop first = object_slot(object, 0);
-    if (is_small_integer(first) &&
-        method_header_literals(small_integer_value(first)) >= object_slot_count(object))
-        find(c, "%s: its header counts more literals than it has slots (H5)",
-             describe(c, object, text, sizeof text));
+    Oop first = object_slot_count(object) ? object_slot(object, 0) : NO_OOP;
+    if (!is_small_integer(first) && (is_immediate(first) || !first || in_spaces(c, first))) {
+        find(c, "%s: its header is 0x%" PRIxWORD " (H5)", describe(c, object, text, sizeof text),
+             first);
+        return false;
+    }
+    if (method_literal_count(c->heap, object) < object_slot_count(object))
+        return true;
+    find(c, "%s: its header counts more literals than it has slots (H5)",
+         describe(c, object, text, sizeof text));
+    return false;
 }
 
 static void check_object(Check *c, Oop object)
@@ -224,11 +231,9 @@ static void check_object(Check *c, Oop object)
     Word first, end;
     bool young = false;
     check_header(c, object);
-    if (format_is_code(object_format(object)))
-        check_code(c, object);
+    if (format_is_code(object_format(object)) && !check_code(c, object))
+        return;
     heap_pointer_slots(c->heap, object, &first, &end);
-    if (end > object_slot_count(object))
-        end = object_slot_count(object);
     for (Word i = first; i < end; i++)
         young |= check_slot(c, object, i);
     if (young && heap_is_old(c->heap, object) && !(header_of(object) & HEADER_REMEMBERED))
