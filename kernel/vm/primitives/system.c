@@ -105,25 +105,38 @@ static MmStatistics memory_statistics(Vm *vm)
     return statistics;
 }
 
+/* What old space may still grow by is free for the image. */
+static int64_t growth(Vm *vm)
+{
+    return (int64_t)(vm->heap.old_limit - vm->heap.old_end);
+}
+
+static int64_t largest_free(Vm *vm)
+{
+    int64_t largest = (int64_t)memory_statistics(vm).old_largest_free;
+    return largest > growth(vm) ? largest : growth(vm);
+}
+
 PrimFailure prim_bytes_left(Vm *vm, unsigned arg_count)
 {
-    MmStatistics statistics = memory_statistics(vm);
+    int64_t all = (int64_t)memory_statistics(vm).old_free + growth(vm);
     if (arg_count > 1)
         return PRIM_FAILED;
     bool largest = arg_count == 1 && vm_stack(vm, 0) == vm->heap.nil;
-    return return_integer(vm, arg_count, (int64_t)(largest ? statistics.old_largest_free : statistics.old_free));
+    return return_integer(vm, arg_count, largest ? largest_free(vm) : all);
 }
 
 PrimFailure prim_full_gc(Vm *vm, unsigned arg_count)
 {
+    stack_flush(vm); /* frames of processes that are garbage are no roots then */
     vm->heap.mm->ops->collect_full(vm->heap.mm);
-    return return_integer(vm, arg_count, (int64_t)memory_statistics(vm).old_largest_free);
+    return return_integer(vm, arg_count, largest_free(vm));
 }
 
 PrimFailure prim_scavenge(Vm *vm, unsigned arg_count)
 {
     vm->heap.mm->ops->scavenge(vm->heap.mm, TENURE_BY_AGE);
-    return return_integer(vm, arg_count, (int64_t)memory_statistics(vm).old_free);
+    return return_integer(vm, arg_count, (int64_t)memory_statistics(vm).old_free + growth(vm));
 }
 
 PrimFailure prim_grow_memory(Vm *vm, unsigned arg_count)
