@@ -15,7 +15,7 @@ typedef struct Block Block;
 typedef struct Variable Variable;
 
 typedef enum {
-    NODE_ERROR,    /* what could not be parsed; already reported */
+    NODE_ERROR, /* what could not be parsed; already reported */
     NODE_LITERAL,
     NODE_VARIABLE,
     NODE_ASSIGN,
@@ -29,15 +29,15 @@ typedef enum {
 /* The messages that are compiled in line. */
 typedef enum {
     INLINE_NONE,
-    INLINE_IF,        /* two arms: arguments[0] when true, arguments[1] when false; either may be NULL,
-                         which stands for [nil], or for a constant (see Send.constant) */
-    INLINE_IF_NIL,    /* one arm that runs when the receiver is nil, whose value it is otherwise */
-    INLINE_NIL_TEST,  /* as INLINE_IF with `receiver == nil` as the condition; the receiver may be
-                         assigned to `bound` first */
-    INLINE_WHILE,     /* receiver: condition block; arguments[0]: body or NULL */
-    INLINE_TO_DO,     /* arguments: limit, body; `step`, `bound`: the counter, `limit` */
-    INLINE_REPEAT,    /* receiver: body */
-    INLINE_CASE,      /* arguments[0]: brace array of associations; arguments[1]: otherwise, or NULL */
+    INLINE_IF,     /* two arms: arguments[0] when true, arguments[1] when false; either may be NULL,
+                      which stands for [nil], or for a constant (see Send.constant) */
+    INLINE_IF_NIL, /* one arm that runs when the receiver is nil, whose value it is otherwise */
+    INLINE_NIL_TEST, /* as INLINE_IF with `receiver == nil` as the condition; the receiver may be
+                        assigned to `bound` first */
+    INLINE_WHILE,    /* receiver: condition block; arguments[0]: body or NULL */
+    INLINE_TO_DO,    /* arguments: limit, body; `step`, `bound`: the counter, `limit` */
+    INLINE_REPEAT,   /* receiver: body */
+    INLINE_CASE, /* arguments[0]: brace array of associations; arguments[1]: otherwise, or NULL */
 } InlineKind;
 
 /* The value of an arm that is not written: and:, or:, ifTrue: alone. */
@@ -52,13 +52,13 @@ typedef struct {
     bool to_super;
     /* Filled by the scope pass when the message is inlined: */
     InlineKind inlined;
-    Node *arms[2];     /* IF, NIL_TEST: blocks; NULL = `constant` */
+    Node *arms[2]; /* IF, NIL_TEST: blocks; NULL = `constant` */
     Constant constant;
-    bool negated;      /* WHILE: the loop goes on while false */
-    Variable *bound;   /* NIL_TEST: the block's argument or NULL. TO_DO: the counter */
-    Variable *limit;   /* TO_DO: the hidden temporary of the limit; NULL when it is simple */
-    Literal *step;     /* TO_DO */
-    bool downwards;    /* TO_DO: the step is negative */
+    bool negated;    /* WHILE: the loop goes on while false */
+    Variable *bound; /* NIL_TEST: the block's argument or NULL. TO_DO: the counter */
+    Variable *limit; /* TO_DO: the hidden temporary of the limit; NULL when it is simple */
+    Literal *step;   /* TO_DO */
+    bool downwards;  /* TO_DO: the step is negative */
 } Send;
 
 struct Node {
@@ -116,18 +116,18 @@ typedef struct Reference {
 struct Variable {
     VariableKind kind;
     const char *name;
-    size_t start, end;     /* its declaration */
-    unsigned index;        /* of an instance variable */
-    bool maybe_context;    /* an instance variable of a class whose instances may be contexts */
+    size_t start, end;  /* its declaration */
+    unsigned index;     /* of an instance variable */
+    bool maybe_context; /* an instance variable of a class whose instances may be contexts */
     /* Temporaries: */
     ArgumentKind argument;
-    Block *scope;          /* the block that defines it */
+    Block *scope; /* the block that defines it */
     Reference *references;
-    Variable *vector;      /* the temporary that holds the Array it lives in, or NULL */
+    Variable *vector; /* the temporary that holds the Array it lives in, or NULL */
     unsigned vector_index;
-    Variable *same_as;     /* an inlined block's argument that shares another one's place */
-    bool is_vector;        /* it is itself such an Array: */
-    Variable **remote;     /* the variables in it */
+    Variable *same_as; /* an inlined block's argument that shares another one's place */
+    bool is_vector;    /* it is itself such an Array: */
+    Variable **remote; /* the variables in it */
     size_t remote_count;
     bool is_read, is_written; /* in the text, for warnings */
 };
@@ -138,8 +138,8 @@ typedef struct {
 } VariableList;
 
 struct Block {
-    Block *outer;          /* lexically; NULL for a method's body */
-    Node *node;            /* NULL for a method's body */
+    Block *outer; /* lexically; NULL for a method's body */
+    Node *node;   /* NULL for a method's body */
     VariableList arguments;
     VariableList temps;    /* as declared; changed by the scope pass to what the frame holds */
     VariableList declared; /* the temporaries as declared */
@@ -147,12 +147,12 @@ struct Block {
     size_t statement_count;
     size_t body_start, body_end;
     bool is_inlined;
-    bool in_loop;          /* inlined, and entered again and again within one activation */
-    Block *actual;         /* the nearest block that is not inlined; itself if it is none */
-    unsigned first, last;  /* the numbers of entry and exit, of blocks that are not inlined */
-    Variable *vector;      /* holds the variables of this block that are shared by reference */
-    VariableList to_nil;   /* temporaries an inlined block must clear when it is entered again */
-    bool has_return;       /* contains a ^ that leaves the method */
+    bool in_loop;         /* inlined, and entered again and again within one activation */
+    Block *actual;        /* the nearest block that is not inlined; itself if it is none */
+    unsigned first, last; /* the numbers of entry and exit, of blocks that are not inlined */
+    Variable *vector;     /* holds the variables of this block that are shared by reference */
+    VariableList to_nil;  /* temporaries an inlined block must clear when it is entered again */
+    bool has_return;      /* contains a ^ that leaves the method */
 };
 
 typedef struct {
@@ -167,7 +167,7 @@ typedef struct {
     size_t start, end;
     const char *selector; /* NULL: a doIt */
     size_t selector_start, selector_end;
-    Block *body;          /* its arguments are the method's */
+    Block *body; /* its arguments are the method's */
     Pragma *pragmas;
     size_t pragma_count;
     bool has_primitive;

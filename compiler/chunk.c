@@ -33,7 +33,8 @@ static const SourceText *chunks_next(Chunks *c)
     const char *text = c->source->text;
     chunks_skip(c);
     size_t start = c->at, length = c->source->length;
-    while (c->at < length && !(text[c->at] == '!' && !(c->at + 1 < length && text[c->at + 1] == '!')))
+    while (c->at < length &&
+           !(text[c->at] == '!' && !(c->at + 1 < length && text[c->at + 1] == '!')))
         c->at += text[c->at] == '!' ? 2 : 1;
     size_t end = c->at > length ? length : c->at;
     c->at = end + 1;
@@ -79,7 +80,8 @@ static const char *literal_text(Chunks *c, const Node *node)
     if (node->kind != NODE_LITERAL ||
         (node->literal->kind != LITERAL_STRING && node->literal->kind != LITERAL_SYMBOL))
         return NULL;
-    return names_get(c->program->tools->names, (const char *)node->literal->bytes, node->literal->byte_count);
+    return names_get(c->program->tools->names, (const char *)node->literal->bytes,
+                     node->literal->byte_count);
 }
 
 static NameList split_names(Chunks *c, const char *text)
@@ -92,7 +94,8 @@ static NameList split_names(Chunks *c, const char *text)
         while (start[size] && !is_space(start[size]))
             size++;
         if (size)
-            LIST_ADD(c->program->tools->arena, list, names_get(c->program->tools->names, start, size));
+            LIST_ADD(c->program->tools->arena, list,
+                     names_get(c->program->tools->names, start, size));
         start += size;
     }
     return list;
@@ -125,7 +128,8 @@ static bool shape_of_selector(const char *keyword, Shape *shape)
 
 static void chunk_error(Chunks *c, const Method *tree, const Node *node, const char *message)
 {
-    diagnostics_error(c->program->tools->diagnostics, tree->source, node->start, node->end, "%s", message);
+    diagnostics_error(c->program->tools->diagnostics, tree->source, node->start, node->end, "%s",
+                      message);
 }
 
 /* One keyword of a class definition and its argument. */
@@ -166,7 +170,8 @@ static bool chunk_class_definition(Chunks *c, const Method *tree, const Node *no
     const Node *at = node->send.arguments[0];
     ClassModel *class_model = program_class(c->program, name, tree->source, at->start, at->end);
     if (class_model->is_defined) {
-        chunk_error(c, tree, at, arena_printf(c->program->tools->arena, "the class %s is defined twice", name));
+        chunk_error(c, tree, at,
+                    arena_printf(c->program->tools->arena, "the class %s is defined twice", name));
         return true;
     }
     class_model->is_defined = true;
@@ -228,17 +233,21 @@ static void chunk_expression(Chunks *c, const SourceText *chunk)
 
 /* --- What a reader reads --- */
 
-static void chunk_methods(Chunks *c, const char *name, bool class_side, const Node *node, const Method *tree)
+static void chunk_methods(Chunks *c, const char *name, bool class_side, const Node *node,
+                          const Method *tree)
 {
-    const char *category = node->send.argument_count ? literal_text(c, node->send.arguments[0]) : NULL;
-    const char *stamp = node->send.argument_count > 1 ? literal_text(c, node->send.arguments[1]) : NULL;
+    const char *category =
+        node->send.argument_count ? literal_text(c, node->send.arguments[0]) : NULL;
+    const char *stamp =
+        node->send.argument_count > 1 ? literal_text(c, node->send.arguments[1]) : NULL;
     ClassModel *owner = program_class(c->program, name, tree->source, node->start, node->end);
     while (c->at < c->source->length) {
         const SourceText *chunk = chunks_next(c);
         if (text_is_blank(chunk))
             return;
         MethodModel *method = arena_alloc(c->program->tools->arena, sizeof *method);
-        *method = (MethodModel){owner, class_side, chunk, 0, 0, 0, chunk->length, category, stamp, NULL, NULL};
+        *method = (MethodModel){owner,         class_side, chunk, 0,    0,   0,
+                                chunk->length, category,   stamp, NULL, NULL};
         program_add_method(c->program, method);
     }
 }
@@ -253,7 +262,8 @@ static void chunk_reader(Chunks *c)
     bool class_side;
     if (c->program->tools->diagnostics->error_count != errors)
         return;
-    if (!node || node->kind != NODE_SEND || !node_class_name(node->send.receiver, &name, &class_side)) {
+    if (!node || node->kind != NODE_SEND ||
+        !node_class_name(node->send.receiver, &name, &class_side)) {
         if (node)
             chunk_error(c, tree, node, "a class and methodsFor: or commentStamp:prior: expected");
         return;
@@ -263,7 +273,8 @@ static void chunk_reader(Chunks *c)
         chunk_methods(c, name, class_side, node, tree);
     } else if (strncmp(selector, "commentStamp:", 13) == 0) {
         const SourceText *comment = chunks_next(c);
-        program_class(c->program, name, tree->source, node->start, node->end)->comment = comment->text;
+        program_class(c->program, name, tree->source, node->start, node->end)->comment =
+            comment->text;
     } else if (strcmp(selector, "reorganize") == 0) {
         chunks_next(c);
     } else {
@@ -275,7 +286,8 @@ void chunk_read(Program *program, const SourceText *source)
 {
     Chunks c = {program, source, 0};
     for (chunks_skip(&c); c.at < source->length; chunks_skip(&c)) {
-        if (source->text[c.at] == '!' && !(c.at + 1 < source->length && source->text[c.at + 1] == '!')) {
+        if (source->text[c.at] == '!' &&
+            !(c.at + 1 < source->length && source->text[c.at + 1] == '!')) {
             c.at++;
             chunk_reader(&c);
         } else {

@@ -45,7 +45,8 @@ Variable *variable_actual(Variable *variable)
 
 /* --- References --- */
 
-static void variable_note(Analysis *a, Variable *variable, Block *scope, unsigned location, bool is_write)
+static void variable_note(Analysis *a, Variable *variable, Block *scope, unsigned location,
+                          bool is_write)
 {
     Reference *reference = arena_alloc(a->arena, sizeof *reference);
     *reference = (Reference){scope, location, is_write, variable->references};
@@ -81,7 +82,8 @@ static bool list_remove(VariableList *list, const Variable *variable)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i] == variable) {
-            memmove(list->items + i, list->items + i + 1, (list->count - i - 1) * sizeof *list->items);
+            memmove(list->items + i, list->items + i + 1,
+                    (list->count - i - 1) * sizeof *list->items);
             list->count--;
             return true;
         }
@@ -116,7 +118,8 @@ static Variable *find_mergeable(const VariableList *list, const Variable *variab
     for (size_t i = 0; i < list->count; i++) {
         Variable *each = list->items[i];
         if (each->argument == ARGUMENT_BLOCK && each->name == variable->name &&
-            !block_contains(variable->scope, each->scope) && !block_contains(each->scope, variable->scope))
+            !block_contains(variable->scope, each->scope) &&
+            !block_contains(each->scope, variable->scope))
             return each;
     }
     return NULL;
@@ -252,9 +255,7 @@ static void flow_send(Flow *f, const Send *send)
 static void flow_node(Flow *f, const Node *node)
 {
     switch (node->kind) {
-    case NODE_VARIABLE:
-        f->read_first |= flow_bit(f, node->use.variable) & ~f->written;
-        break;
+    case NODE_VARIABLE: f->read_first |= flow_bit(f, node->use.variable) & ~f->written; break;
     case NODE_ASSIGN:
         flow_node(f, node->assign.value);
         f->written |= flow_bit(f, node->assign.target->use.variable);
@@ -462,9 +463,10 @@ void closure_analyse(CompileTools *tools, Method *method)
     if (!error)
         return;
     if (must_share(error))
-        diagnostics_error(tools->diagnostics, method->source, error->start, error->end,
-                          "the error variable '%s' is shared with a block that assigns to it: use another one",
-                          error->name);
+        diagnostics_error(
+            tools->diagnostics, method->source, error->start, error->end,
+            "the error variable '%s' is shared with a block that assigns to it: use another one",
+            error->name);
     LIST_ADD(tools->arena, method->body->temps, error); /* the VM wants it to be the last */
 }
 

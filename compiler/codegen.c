@@ -21,11 +21,11 @@
 #include "pragma.h"
 
 enum {
-    SMALL_FRAME = 16,        /* slots of a context without the large frame flag */
+    SMALL_FRAME = 16, /* slots of a context without the large frame flag */
     LARGE_FRAME = 56,
-    MAXIMAL_TEMPS = 63,      /* what a method header can say */
-    CONS_ARRAY_LIMIT = 16,   /* longer brace arrays are filled by at:put: */
-    QUICK_SELF = 256,        /* quick primitives: self, true, false, nil, -1, 0, 1, 2 */
+    MAXIMAL_TEMPS = 63,    /* what a method header can say */
+    CONS_ARRAY_LIMIT = 16, /* longer brace arrays are filled by at:put: */
+    QUICK_SELF = 256,      /* quick primitives: self, true, false, nil, -1, 0, 1, 2 */
     QUICK_CONSTANT_MINUS_1 = 260,
     QUICK_FIELD = 264,
     SPECIAL_IDENTICAL = 22,
@@ -105,7 +105,9 @@ static void gen_variable(Generator *g, Variable *variable)
     case VARIABLE_CONTEXT: encode_push_context(e); break;
     case VARIABLE_PROCESS: encode_push_process(e); break;
     case VARIABLE_TEMP: gen_temp(g, variable); break;
-    case VARIABLE_INSTANCE: encode_push_instance(e, variable->index, variable->maybe_context); break;
+    case VARIABLE_INSTANCE:
+        encode_push_instance(e, variable->index, variable->maybe_context);
+        break;
     case VARIABLE_LITERAL:
         encode_push_literal_variable(e, slots_variable(g->slots, variable->name));
         break;
@@ -190,7 +192,8 @@ static bool block_is_just_nil(const Block *block)
            (block->statement_count == 1 && node_is_nil(block->statements[0]));
 }
 
-/* What a block does before its statements: a fresh vector, and nil in what an earlier round left. */
+/* What a block does before its statements: a fresh vector, and nil in what an earlier round left.
+ */
 static void gen_block_entry(Generator *g, const Block *block)
 {
     if (block->vector) {
@@ -242,7 +245,8 @@ static void gen_constant(Generator *g, Constant constant)
 
 static bool arm_is_just_nil(const Send *send, const Node *arm)
 {
-    return arm ? block_is_just_nil(arm->block) && !arm->block->vector : send->constant == CONSTANT_NIL;
+    return arm ? block_is_just_nil(arm->block) && !arm->block->vector
+               : send->constant == CONSTANT_NIL;
 }
 
 static bool arm_returns(const Node *arm)
@@ -602,7 +606,8 @@ static const char **frame_names(Generator *g, const VariableList *frame)
             continue;
         names[i] = "(";
         for (size_t j = 0; j < variable->remote_count; j++)
-            names[i] = arena_printf(arena, "%s%s%s", names[i], j ? " " : "", variable->remote[j]->name);
+            names[i] =
+                arena_printf(arena, "%s%s%s", names[i], j ? " " : "", variable->remote[j]->name);
         names[i] = arena_printf(arena, "%s)", names[i]);
     }
     return names;
@@ -651,17 +656,20 @@ static Literal *literal_of_kind(Generator *g, LiteralKind kind)
     return literal;
 }
 
-/* Some VMs look at the literal before the last of whatever code stores into a vector, as if it were a
- * method's selector. Where a block has none, or has an immediate object there, it gets the method's. */
+/* Some VMs look at the literal before the last of whatever code stores into a vector, as if it were
+ * a method's selector. Where a block has none, or has an immediate object there, it gets the
+ * method's. */
 static void add_selector_for_vm(Generator *g)
 {
     const LiteralSlots *slots = g->slots;
     LiteralKind kind = slots->count ? slots->items[slots->count - 1]->kind : LITERAL_INTEGER;
-    if (g->stores_remote && (kind == LITERAL_INTEGER || kind == LITERAL_CHARACTER || kind == LITERAL_FLOAT))
+    if (g->stores_remote &&
+        (kind == LITERAL_INTEGER || kind == LITERAL_CHARACTER || kind == LITERAL_FLOAT))
         slots_add(g->slots, literal_of_symbol(g->tools->arena, g->method->selector));
 }
 
-static CompiledCode *gen_compiled_block(Generator *outer, const Block *block, const VariableList *copied)
+static CompiledCode *gen_compiled_block(Generator *outer, const Block *block,
+                                        const VariableList *copied)
 {
     VariableList frame = {NULL, 0, 0};
     LiteralSlots slots = {.arena = outer->tools->arena};
@@ -685,7 +693,8 @@ static CompiledCode *gen_compiled_block(Generator *outer, const Block *block, co
 }
 
 /* The body of a V3 closure stands in its method's code. */
-static void gen_embedded_block(Generator *g, const Block *block, const VariableList *copied, Code *body)
+static void gen_embedded_block(Generator *g, const Block *block, const VariableList *copied,
+                               Code *body)
 {
     VariableList frame = {NULL, 0, 0};
     const VariableList *outer_frame = g->frame;
@@ -724,7 +733,8 @@ static void gen_closure(Generator *g, const Block *block)
     if (g->encoder.set == SET_SISTA) {
         encode_push_full_closure(&g->encoder, index, (unsigned)copied.count);
     } else {
-        encode_push_closure(&g->encoder, (unsigned)block->arguments.count, (unsigned)copied.count, body.count);
+        encode_push_closure(&g->encoder, (unsigned)block->arguments.count, (unsigned)copied.count,
+                            body.count);
         encode_bytes(&g->encoder, &body);
     }
     popped(g, (unsigned)copied.count);
@@ -797,7 +807,8 @@ static unsigned quick_primitive_of(const Method *method)
     Special special;
     int64_t number;
     const Block *body = method->body;
-    if (method->has_primitive || body->arguments.count || body->statement_count > 1 || method->is_doit)
+    if (method->has_primitive || body->arguments.count || body->statement_count > 1 ||
+        method->is_doit)
         return 0;
     if (body->statement_count == 0)
         return QUICK_SELF;
@@ -808,7 +819,8 @@ static unsigned quick_primitive_of(const Method *method)
         return returns || special == SPECIAL_SELF ? (unsigned)(QUICK_SELF + special) : 0;
     if (!returns)
         return 0;
-    if (node->kind == NODE_LITERAL && literal_get_integer(node->literal, &number) && number >= -1 && number <= 2)
+    if (node->kind == NODE_LITERAL && literal_get_integer(node->literal, &number) && number >= -1 &&
+        number <= 2)
         return (unsigned)(QUICK_CONSTANT_MINUS_1 + number + 1);
     if (node->kind == NODE_VARIABLE && node->use.variable->kind == VARIABLE_INSTANCE &&
         !node->use.variable->maybe_context && node->use.variable->index < 256)
@@ -849,7 +861,8 @@ static Literal *method_state(Generator *g)
     const Method *method = g->method;
     Literal *state = literal_of_kind(g, LITERAL_METHOD_STATE);
     state->name = method->selector;
-    state->elements = arena_alloc(g->tools->arena, (method->pragma_count + 1) * sizeof *state->elements);
+    state->elements =
+        arena_alloc(g->tools->arena, (method->pragma_count + 1) * sizeof *state->elements);
     for (size_t i = 0; i < method->pragma_count; i++) {
         const Pragma *pragma = &method->pragmas[i];
         if (pragma_is_primitive(pragma))
@@ -920,7 +933,7 @@ CompiledCode *compile_method(CompileTools *tools, Method *method, const ClassSco
     generator.encoder = (Encoder){tools->arena, set, NULL, NULL};
     CompiledCode *code = gen_method(&generator);
     if (generator.encoder.error)
-        diagnostics_error(tools->diagnostics, method->source, method->selector_start, method->selector_end,
-                          "%s", generator.encoder.error);
+        diagnostics_error(tools->diagnostics, method->source, method->selector_start,
+                          method->selector_end, "%s", generator.encoder.error);
     return tools->diagnostics->error_count == errors ? code : NULL;
 }

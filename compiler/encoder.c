@@ -258,7 +258,8 @@ void encode_duplicate(Encoder *e)
 /* --- Sends --- */
 
 /* Sista: `directed` sets bit 6 of extension B. */
-static void put_sista_send(Encoder *e, unsigned opcode, unsigned index, unsigned arguments, unsigned directed)
+static void put_sista_send(Encoder *e, unsigned opcode, unsigned index, unsigned arguments,
+                           unsigned directed)
 {
     if (index > 65535)
         fail(e, "there are more than 65536 literals");
@@ -351,7 +352,8 @@ void encode_branch(Encoder *e, bool condition, size_t distance)
     } else if (distance < 9 && !condition) {
         put(e, 151 + (unsigned)distance);
     } else {
-        put2(e, (condition ? 168 : 172) + ((unsigned)(distance >> 8) & 3), (unsigned)distance & 255);
+        put2(e, (condition ? 168 : 172) + ((unsigned)(distance >> 8) & 3),
+             (unsigned)distance & 255);
     }
 }
 

@@ -32,7 +32,8 @@ typedef enum { STORE_KEEP, STORE_POP } StoreMode;
 void encode_bytes(Encoder *e, const Code *code); /* a piece made before */
 
 void encode_push_special(Encoder *e, Special special);
-bool encode_push_literal_inline(Encoder *e, const Literal *literal); /* false: needs a literal slot */
+bool encode_push_literal_inline(Encoder *e,
+                                const Literal *literal); /* false: needs a literal slot */
 void encode_push_context(Encoder *e);
 void encode_push_process(Encoder *e);
 void encode_push_temp(Encoder *e, unsigned index);

@@ -38,7 +38,8 @@ Object *graph_object(Graph *graph, uint32_t class_index, uint8_t format, size_t 
     return object;
 }
 
-Object *graph_bytes(Graph *graph, uint32_t class_index, uint8_t format, const void *bytes, size_t count)
+Object *graph_bytes(Graph *graph, uint32_t class_index, uint8_t format, const void *bytes,
+                    size_t count)
 {
     Object *object = graph_object(graph, class_index, format, 0);
     object->bytes = bytes;
@@ -129,7 +130,8 @@ static void put(uint8_t *at, uint64_t value, unsigned bytes)
 /* The format with the count of unused elements at the end. */
 static unsigned object_format(const Graph *graph, const Object *object)
 {
-    size_t unused = (graph->word_bytes - object->byte_count % graph->word_bytes) % graph->word_bytes;
+    size_t unused =
+        (graph->word_bytes - object->byte_count % graph->word_bytes) % graph->word_bytes;
     if (object->format >= FORMAT_BYTES)
         return object->format + (unsigned)unused;
     if (object->format >= FORMAT_SHORTS)
@@ -147,8 +149,8 @@ static void write_object(const Graph *graph, const Object *object, uint8_t *heap
     if (overflows)
         put(at - 8, (uint64_t)slots | UINT64_C(0xFF) << 56, 8);
     put(at,
-        object->class_index | (uint64_t)object_format(graph, object) << 24 | (uint64_t)object->hash << 32 |
-            (uint64_t)(overflows ? 255 : slots) << 56,
+        object->class_index | (uint64_t)object_format(graph, object) << 24 |
+            (uint64_t)object->hash << 32 | (uint64_t)(overflows ? 255 : slots) << 56,
         8);
     at += 8;
     for (size_t i = 0; i < object->slot_count; i++, at += graph->word_bytes) {
@@ -159,7 +161,8 @@ static void write_object(const Graph *graph, const Object *object, uint8_t *heap
         memcpy(at, object->bytes, object->byte_count);
 }
 
-static void write_header(const Graph *graph, const Object *special_objects, uint64_t heap_size, uint8_t *at)
+static void write_header(const Graph *graph, const Object *special_objects, uint64_t heap_size,
+                         uint8_t *at)
 {
     unsigned w = graph->word_bytes;
     put(at, w == 8 ? MAGIC_64 : MAGIC_32, 4);
@@ -186,7 +189,8 @@ uint8_t *graph_write(Graph *graph, const Object *special_objects, size_t *size)
     uint8_t *heap = file + header_size;
     for (const Object *each = graph->first; each; each = each->next)
         write_object(graph, each, heap);
-    put(heap + objects, graph->word_bytes == 8 ? UINT64_C(0x0080000049000003) : UINT64_C(0x008000004A000003), 8);
+    put(heap + objects,
+        graph->word_bytes == 8 ? UINT64_C(0x0080000049000003) : UINT64_C(0x008000004A000003), 8);
     *size = header_size + heap_size;
     return file;
 }

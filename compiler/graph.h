@@ -24,13 +24,13 @@ typedef struct {
 
 struct Object {
     uint32_t class_index;
-    uint32_t hash;         /* identity hash; 0: none yet */
-    uint8_t format;        /* without the count of unused bytes */
-    size_t slot_count;     /* pointers, in front of the bytes */
+    uint32_t hash;     /* identity hash; 0: none yet */
+    uint8_t format;    /* without the count of unused bytes */
+    size_t slot_count; /* pointers, in front of the bytes */
     Ref *slots;
-    const uint8_t *bytes;  /* of formats 9 and up */
+    const uint8_t *bytes; /* of formats 9 and up */
     size_t byte_count;
-    uint64_t address;      /* given by graph_write */
+    uint64_t address; /* given by graph_write */
     Object *next;
 };
 
@@ -60,7 +60,8 @@ void graph_init(Graph *graph, Arena *arena, unsigned word_bytes);
 
 /* A new object behind all others; its slots are nil (or, before there is a nil, to be filled). */
 Object *graph_object(Graph *graph, uint32_t class_index, uint8_t format, size_t slot_count);
-Object *graph_bytes(Graph *graph, uint32_t class_index, uint8_t format, const void *bytes, size_t count);
+Object *graph_bytes(Graph *graph, uint32_t class_index, uint8_t format, const void *bytes,
+                    size_t count);
 
 Ref ref_object(Object *object);
 Ref ref_integer(const Graph *graph, int64_t value); /* must fit a SmallInteger */

@@ -36,12 +36,12 @@ enum {
 
 typedef struct {
     ClassModel *model;
-    Object *sides[2];    /* the class and its metaclass */
-    uint32_t index[2];   /* in the class table */
-    Object *binding;     /* the association of its name */
+    Object *sides[2];     /* the class and its metaclass */
+    uint32_t index[2];    /* in the class table */
+    Object *binding;      /* the association of its name */
     Object *meta_binding; /* the association nil -> metaclass of class-side methods */
-    NameTable variables; /* class variable -> its association */
-    Object *pool;        /* the dictionary of class variables */
+    NameTable variables;  /* class variable -> its association */
+    Object *pool;         /* the dictionary of class variables */
 } ImageClass;
 
 typedef struct {
@@ -50,14 +50,14 @@ typedef struct {
     Arena *arena;
     Graph graph;
     ClassModel *roles[ROLE_COUNT];
-    ImageClass *classes;   /* parallel to the program's */
-    NameTable by_model;    /* class name -> ImageClass */
-    NameTable symbols;     /* name -> Object */
+    ImageClass *classes; /* parallel to the program's */
+    NameTable by_model;  /* class name -> ImageClass */
+    NameTable symbols;   /* name -> Object */
     struct {
         Object **items;
         size_t count, capacity;
     } symbol_list;
-    NameTable globals;     /* name -> association */
+    NameTable globals; /* name -> association */
     struct {
         Object **items;
         size_t count, capacity;
@@ -67,7 +67,8 @@ typedef struct {
     Object *special_objects;
 } Builder;
 
-static Ref make_literal(Builder *b, ImageClass *owner, bool class_side, const Literal *literal, Object *outer);
+static Ref make_literal(Builder *b, ImageClass *owner, bool class_side, const Literal *literal,
+                        Object *outer);
 
 /* --- Classes --- */
 
@@ -93,8 +94,10 @@ static size_t instance_size(const ClassModel *model, int side)
     return model->all_instance_names[side].count;
 }
 
-/* Stores into the instance variable with one of the names (separated by blanks); false: has none. */
-static bool object_set(const ClassModel *model, int side, Object *object, const char *names, Ref value)
+/* Stores into the instance variable with one of the names (separated by blanks); false: has none.
+ */
+static bool object_set(const ClassModel *model, int side, Object *object, const char *names,
+                       Ref value)
 {
     const NameList *list = &model->all_instance_names[side];
     for (size_t i = 0; i < list->count; i++) {
@@ -112,9 +115,10 @@ static Object *role_object(Builder *b, Role role, size_t indexed)
 {
     ClassModel *model = b->roles[role];
     size_t fixed = instance_size(model, 0);
-    uint8_t format = model->shape == SHAPE_VARIABLE ? (fixed ? FORMAT_INDEXED_FIXED : FORMAT_INDEXED)
-                     : fixed                        ? FORMAT_FIXED
-                                                    : FORMAT_EMPTY;
+    uint8_t format = model->shape == SHAPE_VARIABLE
+                         ? (fixed ? FORMAT_INDEXED_FIXED : FORMAT_INDEXED)
+                     : fixed ? FORMAT_FIXED
+                             : FORMAT_EMPTY;
     return graph_object(&b->graph, role_index(b, role), format, fixed + indexed);
 }
 
@@ -131,12 +135,14 @@ static void role_set(Builder *b, Role role, Object *object, const char *names, R
 static unsigned instance_format(const ClassModel *model)
 {
     static const unsigned formats[] = {
-        [SHAPE_NORMAL] = 1,  [SHAPE_VARIABLE] = 3,     [SHAPE_WEAK] = 4,          [SHAPE_EPHEMERON] = 5,
-        [SHAPE_BYTES] = 16,  [SHAPE_DOUBLE_BYTES] = 12, [SHAPE_WORDS] = 10,       [SHAPE_DOUBLE_WORDS] = 9,
-        [SHAPE_COMPILED_CODE] = 24, [SHAPE_IMMEDIATE] = 7,
+        [SHAPE_NORMAL] = 1,    [SHAPE_VARIABLE] = 3,     [SHAPE_WEAK] = 4,
+        [SHAPE_EPHEMERON] = 5, [SHAPE_BYTES] = 16,       [SHAPE_DOUBLE_BYTES] = 12,
+        [SHAPE_WORDS] = 10,    [SHAPE_DOUBLE_WORDS] = 9, [SHAPE_COMPILED_CODE] = 24,
+        [SHAPE_IMMEDIATE] = 7,
     };
     unsigned format = formats[model->shape];
-    if (instance_size(model, 0) == 0 && (model->shape == SHAPE_NORMAL || model->shape == SHAPE_VARIABLE))
+    if (instance_size(model, 0) == 0 &&
+        (model->shape == SHAPE_NORMAL || model->shape == SHAPE_VARIABLE))
         format--; /* 0: nothing; 2: only indexed */
     return format;
 }
@@ -157,7 +163,8 @@ static Object *make_text(Builder *b, const uint8_t *bytes, size_t count, Role na
     uint8_t *text = arena_alloc(b->arena, width * length + 1);
     for (size_t i = 0; i < length; i++)
         for (unsigned j = 0; j < width; j++)
-            text[width * i + j] = (uint8_t)(all > 255 && width == 1 && codes[i] > 255 ? '?' : codes[i] >> (8 * j));
+            text[width * i + j] =
+                (uint8_t)(all > 255 && width == 1 && codes[i] > 255 ? '?' : codes[i] >> (8 * j));
     if (all > 255 && width == 1)
         diagnostics_error(b->program->tools->diagnostics,
                           source_new(b->arena, "(class library)", "", 0), 0, 0,
@@ -222,7 +229,8 @@ static Object *class_variable_binding(Builder *b, ImageClass *owner, const char 
 
 static Object *variable_binding(Builder *b, const ImageClass *seen_from, const char *name)
 {
-    ClassModel *owner = seen_from ? program_find_class_variable(b->program, seen_from->model, name) : NULL;
+    ClassModel *owner =
+        seen_from ? program_find_class_variable(b->program, seen_from->model, name) : NULL;
     return owner ? class_variable_binding(b, image_class(b, owner), name) : global_binding(b, name);
 }
 
@@ -231,7 +239,8 @@ static Object *class_binding(Builder *b, ImageClass *owner, bool class_side)
     if (!class_side)
         return owner->binding;
     if (!owner->meta_binding)
-        owner->meta_binding = make_association(b, ref_object(b->graph.nil), ref_object(owner->sides[1]));
+        owner->meta_binding =
+            make_association(b, ref_object(b->graph.nil), ref_object(owner->sides[1]));
     return owner->meta_binding;
 }
 
@@ -260,9 +269,9 @@ static Ref make_integer(Builder *b, const Literal *literal)
     int64_t value;
     if (literal_get_integer(literal, &value) && integer_fits(&b->graph, value))
         return ref_integer(&b->graph, value);
-    return ref_object(graph_bytes(&b->graph,
-                                  role_index(b, literal->negative ? ROLE_LARGE_NEGATIVE : ROLE_LARGE_POSITIVE),
-                                  FORMAT_BYTES, literal->bytes, literal->byte_count));
+    return ref_object(graph_bytes(
+        &b->graph, role_index(b, literal->negative ? ROLE_LARGE_NEGATIVE : ROLE_LARGE_POSITIVE),
+        FORMAT_BYTES, literal->bytes, literal->byte_count));
 }
 
 static Ref make_float(Builder *b, double value)
@@ -280,7 +289,8 @@ static Ref make_float(Builder *b, double value)
 
 static Ref missing_class(Builder *b, Role role)
 {
-    diagnostics_error(b->program->tools->diagnostics, source_new(b->arena, "(class library)", "", 0), 0, 0,
+    diagnostics_error(b->program->tools->diagnostics,
+                      source_new(b->arena, "(class library)", "", 0), 0, 0,
                       "a literal needs a class %s, and there is none", role_infos[role].classes);
     return ref_object(b->graph.nil);
 }
@@ -290,7 +300,8 @@ static Ref make_scaled(Builder *b, const Literal *literal)
     if (!b->roles[ROLE_SCALED_DECIMAL])
         return missing_class(b, ROLE_SCALED_DECIMAL);
     Object *scaled = role_object(b, ROLE_SCALED_DECIMAL, 0);
-    Ref numerator = make_integer(b, literal->elements[0]), denominator = make_integer(b, literal->elements[1]);
+    Ref numerator = make_integer(b, literal->elements[0]),
+        denominator = make_integer(b, literal->elements[1]);
     int64_t one;
     Ref fraction = numerator;
     if (!literal_get_integer(literal->elements[1], &one) || one != 1) {
@@ -305,11 +316,13 @@ static Ref make_scaled(Builder *b, const Literal *literal)
     return ref_object(scaled);
 }
 
-static Ref make_pragma(Builder *b, ImageClass *owner, bool class_side, const Literal *literal, Object *method)
+static Ref make_pragma(Builder *b, ImageClass *owner, bool class_side, const Literal *literal,
+                       Object *method)
 {
     if (!b->roles[ROLE_PRAGMA])
         return missing_class(b, ROLE_PRAGMA);
-    Object *pragma = role_object(b, ROLE_PRAGMA, 0), *arguments = make_array(b, literal->element_count);
+    Object *pragma = role_object(b, ROLE_PRAGMA, 0),
+           *arguments = make_array(b, literal->element_count);
     for (size_t i = 0; i < literal->element_count; i++)
         arguments->slots[i] = make_literal(b, owner, class_side, literal->elements[i], method);
     role_set(b, ROLE_PRAGMA, pragma, "method", ref_object(method));
@@ -319,7 +332,8 @@ static Ref make_pragma(Builder *b, ImageClass *owner, bool class_side, const Lit
 }
 
 /* Where the library has no class for it a method keeps only its selector. */
-static Ref make_method_state(Builder *b, ImageClass *owner, bool class_side, const Literal *literal, Object *method)
+static Ref make_method_state(Builder *b, ImageClass *owner, bool class_side, const Literal *literal,
+                             Object *method)
 {
     Ref selector = ref_object(make_symbol(b, literal->name));
     if (!b->roles[ROLE_METHOD_STATE] || !b->roles[ROLE_PRAGMA])
@@ -347,12 +361,14 @@ static int64_t code_header(const Builder *b, const CompiledCode *code)
     return header;
 }
 
-static Object *make_code(Builder *b, ImageClass *owner, bool class_side, const CompiledCode *code, Object *outer)
+static Object *make_code(Builder *b, ImageClass *owner, bool class_side, const CompiledCode *code,
+                         Object *outer)
 {
     Role role = code->is_block ? ROLE_COMPILED_BLOCK : ROLE_COMPILED_METHOD;
     if (!b->roles[role])
         return missing_class(b, role).object;
-    Object *object = graph_object(&b->graph, role_index(b, role), FORMAT_CODE, code->literal_count + 1);
+    Object *object =
+        graph_object(&b->graph, role_index(b, role), FORMAT_CODE, code->literal_count + 1);
     uint8_t *bytes = arena_alloc(b->arena, code->bytecode_count + code->trailer_count + 1);
     memcpy(bytes, code->bytecodes, code->bytecode_count);
     memcpy(bytes + code->bytecode_count, code->trailer, code->trailer_count);
@@ -366,7 +382,8 @@ static Object *make_code(Builder *b, ImageClass *owner, bool class_side, const C
     return object;
 }
 
-static Ref make_literal(Builder *b, ImageClass *owner, bool class_side, const Literal *literal, Object *outer)
+static Ref make_literal(Builder *b, ImageClass *owner, bool class_side, const Literal *literal,
+                        Object *outer)
 {
     switch (literal->kind) {
     case LITERAL_NIL: return ref_object(b->graph.nil);
@@ -377,11 +394,12 @@ static Ref make_literal(Builder *b, ImageClass *owner, bool class_side, const Li
     case LITERAL_SCALED: return make_scaled(b, literal);
     case LITERAL_CHARACTER: return ref_character(&b->graph, literal->code);
     case LITERAL_STRING:
-        return ref_object(make_text(b, literal->bytes, literal->byte_count, ROLE_STRING, ROLE_WIDE_STRING));
+        return ref_object(
+            make_text(b, literal->bytes, literal->byte_count, ROLE_STRING, ROLE_WIDE_STRING));
     case LITERAL_SYMBOL: return ref_object(make_symbol(b, literal->name));
     case LITERAL_BYTE_ARRAY:
-        return ref_object(graph_bytes(&b->graph, role_index(b, ROLE_BYTE_ARRAY), FORMAT_BYTES, literal->bytes,
-                                      literal->byte_count));
+        return ref_object(graph_bytes(&b->graph, role_index(b, ROLE_BYTE_ARRAY), FORMAT_BYTES,
+                                      literal->bytes, literal->byte_count));
     case LITERAL_ARRAY: {
         Object *array = make_array(b, literal->element_count);
         for (size_t i = 0; i < literal->element_count; i++)
@@ -390,7 +408,8 @@ static Ref make_literal(Builder *b, ImageClass *owner, bool class_side, const Li
     }
     case LITERAL_VARIABLE: return ref_object(variable_binding(b, owner, literal->name));
     case LITERAL_METHOD_CLASS: return ref_object(class_binding(b, owner, class_side));
-    case LITERAL_CODE: return ref_object(make_code(b, owner, class_side, literal->code_block, outer));
+    case LITERAL_CODE:
+        return ref_object(make_code(b, owner, class_side, literal->code_block, outer));
     case LITERAL_OUTER_CODE: return ref_object(outer);
     case LITERAL_METHOD_STATE: return make_method_state(b, owner, class_side, literal, outer);
     case LITERAL_PRAGMA: return make_pragma(b, owner, class_side, literal, outer);
@@ -438,7 +457,8 @@ static void make_class_objects(Builder *b)
     uint32_t metaclass = role_index(b, ROLE_METACLASS);
     for (size_t i = 0; i < b->program->classes.count; i++) {
         ImageClass *each = &b->classes[i];
-        each->sides[0] = graph_object(&b->graph, each->index[1], FORMAT_FIXED, instance_size(each->model, 1));
+        each->sides[0] =
+            graph_object(&b->graph, each->index[1], FORMAT_FIXED, instance_size(each->model, 1));
         each->sides[1] = graph_object(&b->graph, metaclass, FORMAT_FIXED,
                                       instance_size(b->roles[ROLE_METACLASS], 0));
         for (int side = 0; side < 2; side++)
@@ -448,7 +468,8 @@ static void make_class_objects(Builder *b)
 
 static void table_set(Builder *b, uint32_t index, Object *class_object)
 {
-    b->hidden_roots->slots[index / PAGE_ENTRIES].object->slots[index % PAGE_ENTRIES] = ref_object(class_object);
+    b->hidden_roots->slots[index / PAGE_ENTRIES].object->slots[index % PAGE_ENTRIES] =
+        ref_object(class_object);
 }
 
 static void make_class_table(Builder *b)
@@ -459,7 +480,8 @@ static void make_class_table(Builder *b)
         if (b->classes[i].index[1] > last)
             last = b->classes[i].index[1];
     for (uint32_t page = 0; page <= last / PAGE_ENTRIES; page++)
-        b->hidden_roots->slots[page] = ref_object(graph_object(&b->graph, PUN_ARRAY, FORMAT_INDEXED, PAGE_ENTRIES));
+        b->hidden_roots->slots[page] =
+            ref_object(graph_object(&b->graph, PUN_ARRAY, FORMAT_INDEXED, PAGE_ENTRIES));
     for (size_t i = 0; i < count; i++)
         for (int side = 0; side < 2; side++)
             table_set(b, b->classes[i].index[side], b->classes[i].sides[side]);
@@ -510,7 +532,8 @@ static Object *make_method_dictionary(Builder *b, ImageClass *owner, bool class_
     size_t capacity = 1;
     while (capacity * 3 < methods->count * 4)
         capacity *= 2;
-    Object *array = make_array(b, capacity), *dictionary = role_object(b, ROLE_METHOD_DICTIONARY, capacity);
+    Object *array = make_array(b, capacity),
+           *dictionary = role_object(b, ROLE_METHOD_DICTIONARY, capacity);
     dictionary->slots[0] = ref_integer(&b->graph, (int64_t)methods->count);
     dictionary->slots[1] = ref_object(array);
     size_t fixed = instance_size(b->roles[ROLE_METHOD_DICTIONARY], 0);
@@ -540,11 +563,14 @@ static void fill_side(Builder *b, ImageClass *each, int side)
     int layout_side = side ? 0 : 1;
     Object *object = each->sides[side];
     ImageClass *super = image_class(b, each->model->superclass);
-    Object *superclass = super ? super->sides[side] : side ? role_class(b, ROLE_CLASS)->sides[0] : b->graph.nil;
+    Object *superclass = super  ? super->sides[side]
+                         : side ? role_class(b, ROLE_CLASS)->sides[0]
+                                : b->graph.nil;
     object->slots[0] = ref_object(superclass);
     object->slots[1] = ref_object(make_method_dictionary(b, each, side));
     object->slots[2] = ref_integer(&b->graph, class_format(each->model, side));
-    const NameList *names = side ? &each->model->class_instance_names : &each->model->instance_names;
+    const NameList *names =
+        side ? &each->model->class_instance_names : &each->model->instance_names;
     object_set(layout, layout_side, object, "instanceVariables instanceVariableNames",
                ref_object(make_name_array(b, names)));
     object_set(layout, layout_side, object, "thisClass soleInstance", ref_object(each->sides[0]));
@@ -580,13 +606,33 @@ static Object *make_special_selectors(Builder *b)
 static Object *make_error_table(Builder *b)
 {
     static const char *const errors[] = {
-        NULL, "bad receiver", "bad argument", "bad index", "bad number of arguments",
-        "inappropriate operation", "unsupported operation", "no modification",
-        "insufficient object memory", "insufficient C memory", "not found", "bad method",
-        "internal error in named primitive machinery", "object may move", "resource limit exceeded",
-        "object is pinned", "primitive write beyond end of object", "object moved",
-        "object not pinned", "callback error", "operating system error", "ffi call exception",
-        "need compaction", "operation failed", "internal error", "uninitialized", "ffi marshalling error",
+        NULL,
+        "bad receiver",
+        "bad argument",
+        "bad index",
+        "bad number of arguments",
+        "inappropriate operation",
+        "unsupported operation",
+        "no modification",
+        "insufficient object memory",
+        "insufficient C memory",
+        "not found",
+        "bad method",
+        "internal error in named primitive machinery",
+        "object may move",
+        "resource limit exceeded",
+        "object is pinned",
+        "primitive write beyond end of object",
+        "object moved",
+        "object not pinned",
+        "callback error",
+        "operating system error",
+        "ffi call exception",
+        "need compaction",
+        "operation failed",
+        "internal error",
+        "uninitialized",
+        "ffi marshalling error",
     };
     enum { COUNT = sizeof errors / sizeof errors[0] };
     Object *array = make_array(b, COUNT);
@@ -606,10 +652,17 @@ static void make_special_objects(Builder *b)
         int index;
         const char *selector;
     } selectors[] = {
-        {20, "doesNotUnderstand:"},   {21, "cannotReturn:"},      {25, "mustBeBoolean"},
-        {34, "cannotInterpret:"},     {48, "aboutToReturn:through:"}, {49, "run:with:in:"},
-        {50, "attemptToAssign:withIndex:"}, {53, "invokeCallbackContext:"}, {57, "unusedBytecode"},
-        {58, "conditionalBranchCounterTrippedOn:"}, {59, "classTrapFor:"},
+        {20, "doesNotUnderstand:"},
+        {21, "cannotReturn:"},
+        {25, "mustBeBoolean"},
+        {34, "cannotInterpret:"},
+        {48, "aboutToReturn:through:"},
+        {49, "run:with:in:"},
+        {50, "attemptToAssign:withIndex:"},
+        {53, "invokeCallbackContext:"},
+        {57, "unusedBytecode"},
+        {58, "conditionalBranchCounterTrippedOn:"},
+        {59, "classTrapFor:"},
     };
     special_set(b, 0, b->graph.nil);
     special_set(b, 1, b->false_object);
@@ -652,7 +705,9 @@ static Object *make_start_method(Builder *b, const CompiledCode **code)
     size_t errors = tools->diagnostics->error_count;
     Method *tree = parse_expression(tools, source, 0, source->length);
     ClassScope scope = program_scope(b->program, b->roles[ROLE_UNDEFINED], false);
-    *code = tools->diagnostics->error_count == errors ? compile_method(tools, tree, &scope, b->options->set) : NULL;
+    *code = tools->diagnostics->error_count == errors
+                ? compile_method(tools, tree, &scope, b->options->set)
+                : NULL;
     return *code ? make_code(b, role_class(b, ROLE_UNDEFINED), false, *code, NULL) : NULL;
 }
 
@@ -663,7 +718,8 @@ static Object *make_start_context(Builder *b)
     if (!method)
         return b->graph.nil;
     size_t slots = CONTEXT_FIXED_SLOTS + (code->large_frame ? LARGE_CONTEXT : SMALL_CONTEXT);
-    Object *context = graph_object(&b->graph, role_index(b, ROLE_CONTEXT), FORMAT_INDEXED_FIXED, slots);
+    Object *context =
+        graph_object(&b->graph, role_index(b, ROLE_CONTEXT), FORMAT_INDEXED_FIXED, slots);
     int64_t pc = (int64_t)((code->literal_count + 1) * b->graph.word_bytes + 1);
     context->slots[1] = ref_integer(&b->graph, pc);
     context->slots[2] = ref_integer(&b->graph, code->temp_count);
@@ -700,7 +756,8 @@ static void make_globals(Builder *b)
 {
     if (b->roles[ROLE_DICTIONARY]) {
         Object *binding = global_binding(b, "Smalltalk");
-        Object *dictionary = make_dictionary(b, ROLE_DICTIONARY, b->global_list.items, b->global_list.count);
+        Object *dictionary =
+            make_dictionary(b, ROLE_DICTIONARY, b->global_list.items, b->global_list.count);
         binding->slots[1] = ref_object(dictionary);
         special_set(b, 8, dictionary);
     }
@@ -735,7 +792,8 @@ static bool check_shapes(Builder *b)
         if (instance_size(model, 0) >= needs[i].least)
             continue;
         diagnostics_error(b->program->tools->diagnostics, model->source, model->start, model->end,
-                          "%s must have the instance variables %s first", model->name, needs[i].why);
+                          "%s must have the instance variables %s first", model->name,
+                          needs[i].why);
         sound = false;
     }
     return sound;
@@ -776,5 +834,6 @@ uint8_t *image_build(Program *program, const ImageOptions *options, size_t *size
     make_scheduler(b);
     make_special_objects(b);
     make_globals(b);
-    return tools->diagnostics->error_count ? NULL : graph_write(&b->graph, b->special_objects, size);
+    return tools->diagnostics->error_count ? NULL
+                                           : graph_write(&b->graph, b->special_objects, size);
 }

@@ -7,14 +7,14 @@
 #include "model.h"
 
 typedef struct {
-    unsigned bits;     /* 32 or 64 */
+    unsigned bits; /* 32 or 64 */
     BytecodeSet set;
-    const char *start; /* expression that is evaluated last; NULL: none */
+    const char *start;          /* expression that is evaluated last; NULL: none */
     const SourceText *manifest; /* NULL: none */
 } ImageOptions;
 
-/* Makes the snapshot of a resolved program, compiling it on the way. NULL after errors; else a block
- * to be freed with free(). */
+/* Makes the snapshot of a resolved program, compiling it on the way. NULL after errors; else a
+ * block to be freed with free(). */
 uint8_t *image_build(Program *program, const ImageOptions *options, size_t *size);
 
 #endif

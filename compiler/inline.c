@@ -37,8 +37,8 @@ static Node *inline_mark(Node *node)
     return node;
 }
 
-static bool inline_arms(Inliner *in, Node *node, Node *when_true, Node *when_false, size_t arguments_true,
-                        size_t arguments_false)
+static bool inline_arms(Inliner *in, Node *node, Node *when_true, Node *when_false,
+                        size_t arguments_true, size_t arguments_false)
 {
     if ((when_true && !inline_check_block(in, node, when_true, arguments_true)) ||
         (when_false && !inline_check_block(in, node, when_false, arguments_false)))
@@ -109,7 +109,8 @@ static bool assigns(const Node *node, const Variable *variable)
 {
     switch (node->kind) {
     case NODE_ASSIGN:
-        return node->assign.target->use.variable == variable || assigns(node->assign.value, variable);
+        return node->assign.target->use.variable == variable ||
+               assigns(node->assign.value, variable);
     case NODE_SEND:
         return (node->send.receiver && assigns(node->send.receiver, variable)) ||
                assigns_in_nodes(node->send.arguments, node->send.argument_count, variable);
@@ -157,7 +158,8 @@ static Variable *limit_new(Inliner *in, const Variable *counter)
 {
     Variable *limit = arena_alloc(in->tools->arena, sizeof *limit);
     limit->kind = VARIABLE_TEMP;
-    limit->name = names_of(in->tools->names, arena_printf(in->tools->arena, "%sLimiT", counter->name));
+    limit->name =
+        names_of(in->tools->names, arena_printf(in->tools->arena, "%sLimiT", counter->name));
     limit->argument = ARGUMENT_BLOCK;
     limit->scope = counter->scope;
     limit->start = counter->start;
@@ -199,8 +201,9 @@ static bool inline_to_do(Inliner *in, Node *node)
 
 static bool is_case(const Node *node)
 {
-    return node->kind == NODE_SEND && strcmp(node->send.selector, "->") == 0 && node->send.receiver &&
-           node->send.receiver->kind == NODE_BLOCK && node->send.receiver->block->arguments.count == 0 &&
+    return node->kind == NODE_SEND && strcmp(node->send.selector, "->") == 0 &&
+           node->send.receiver && node->send.receiver->kind == NODE_BLOCK &&
+           node->send.receiver->block->arguments.count == 0 &&
            node->send.arguments[0]->kind == NODE_BLOCK &&
            node->send.arguments[0]->block->arguments.count == 0;
 }
@@ -214,8 +217,9 @@ static bool inline_case(Inliner *in, Node *node)
     for (size_t i = 0; i < cases->brace.count || i == 0; i++) {
         const Node *each = i < cases->brace.count ? cases->brace.elements[i] : cases;
         if (!is_case(each)) {
-            diagnostics_error(in->tools->diagnostics, in->method->source, each->start, each->end,
-                              "an association between blocks without arguments expected in caseOf:");
+            diagnostics_error(
+                in->tools->diagnostics, in->method->source, each->start, each->end,
+                "an association between blocks without arguments expected in caseOf:");
             return false;
         }
     }
@@ -233,9 +237,22 @@ static bool inline_case(Inliner *in, Node *node)
 /* --- The walk --- */
 
 typedef enum {
-    FORM_IF_TRUE, FORM_IF_FALSE, FORM_IF_TRUE_FALSE, FORM_IF_FALSE_TRUE, FORM_AND, FORM_OR,
-    FORM_WHILE_TRUE, FORM_WHILE_FALSE, FORM_TO_DO, FORM_IF_NIL, FORM_IF_NOT_NIL, FORM_IF_NIL_NOT_NIL,
-    FORM_IF_NOT_NIL_NIL, FORM_REPEAT, FORM_CASE, FORM_COUNT
+    FORM_IF_TRUE,
+    FORM_IF_FALSE,
+    FORM_IF_TRUE_FALSE,
+    FORM_IF_FALSE_TRUE,
+    FORM_AND,
+    FORM_OR,
+    FORM_WHILE_TRUE,
+    FORM_WHILE_FALSE,
+    FORM_TO_DO,
+    FORM_IF_NIL,
+    FORM_IF_NOT_NIL,
+    FORM_IF_NIL_NOT_NIL,
+    FORM_IF_NOT_NIL_NIL,
+    FORM_REPEAT,
+    FORM_CASE,
+    FORM_COUNT
 } Form;
 
 static Form form_of(const char *selector)
@@ -244,15 +261,24 @@ static Form form_of(const char *selector)
         const char *selector;
         Form form;
     } forms[] = {
-        {"ifTrue:", FORM_IF_TRUE},           {"ifFalse:", FORM_IF_FALSE},
-        {"ifTrue:ifFalse:", FORM_IF_TRUE_FALSE}, {"ifFalse:ifTrue:", FORM_IF_FALSE_TRUE},
-        {"and:", FORM_AND},                  {"or:", FORM_OR},
-        {"whileTrue:", FORM_WHILE_TRUE},     {"whileFalse:", FORM_WHILE_FALSE},
-        {"whileTrue", FORM_WHILE_TRUE},      {"whileFalse", FORM_WHILE_FALSE},
-        {"to:do:", FORM_TO_DO},              {"to:by:do:", FORM_TO_DO},
-        {"ifNil:", FORM_IF_NIL},             {"ifNotNil:", FORM_IF_NOT_NIL},
-        {"ifNil:ifNotNil:", FORM_IF_NIL_NOT_NIL}, {"ifNotNil:ifNil:", FORM_IF_NOT_NIL_NIL},
-        {"repeat", FORM_REPEAT},             {"caseOf:", FORM_CASE},
+        {"ifTrue:", FORM_IF_TRUE},
+        {"ifFalse:", FORM_IF_FALSE},
+        {"ifTrue:ifFalse:", FORM_IF_TRUE_FALSE},
+        {"ifFalse:ifTrue:", FORM_IF_FALSE_TRUE},
+        {"and:", FORM_AND},
+        {"or:", FORM_OR},
+        {"whileTrue:", FORM_WHILE_TRUE},
+        {"whileFalse:", FORM_WHILE_FALSE},
+        {"whileTrue", FORM_WHILE_TRUE},
+        {"whileFalse", FORM_WHILE_FALSE},
+        {"to:do:", FORM_TO_DO},
+        {"to:by:do:", FORM_TO_DO},
+        {"ifNil:", FORM_IF_NIL},
+        {"ifNotNil:", FORM_IF_NOT_NIL},
+        {"ifNil:ifNotNil:", FORM_IF_NIL_NOT_NIL},
+        {"ifNotNil:ifNil:", FORM_IF_NOT_NIL_NIL},
+        {"repeat", FORM_REPEAT},
+        {"caseOf:", FORM_CASE},
         {"caseOf:otherwise:", FORM_CASE},
     };
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
@@ -312,9 +338,7 @@ static void inline_node(Inliner *in, Node *node)
         for (size_t i = 0; i < node->cascade.count; i++)
             inline_children(in, node->cascade.messages[i]);
         break;
-    case NODE_BLOCK:
-        inline_nodes(in, node->block->statements, node->block->statement_count);
-        break;
+    case NODE_BLOCK: inline_nodes(in, node->block->statements, node->block->statement_count); break;
     case NODE_BRACE: inline_nodes(in, node->brace.elements, node->brace.count); break;
     case NODE_RETURN: inline_node(in, node->value); break;
     default: break;

@@ -4,14 +4,14 @@
 
 #include "kernel/base/arena.h"
 
-#define LIST_ADD(arena, list, ...)                                                               \
-    do {                                                                                         \
-        if ((list).count == (list).capacity) {                                                   \
-            (list).capacity = (list).capacity ? 2 * (list).capacity : 4;                         \
+#define LIST_ADD(arena, list, ...)                                                                \
+    do {                                                                                          \
+        if ((list).count == (list).capacity) {                                                    \
+            (list).capacity = (list).capacity ? 2 * (list).capacity : 4;                          \
             (list).items = arena_grow((arena), (list).items, (list).count * sizeof *(list).items, \
-                                      (list).capacity * sizeof *(list).items);                   \
-        }                                                                                        \
-        (list).items[(list).count++] = __VA_ARGS__;                                              \
+                                      (list).capacity * sizeof *(list).items);                    \
+        }                                                                                         \
+        (list).items[(list).count++] = __VA_ARGS__;                                               \
     } while (0)
 
 #endif

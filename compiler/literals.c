@@ -2,43 +2,7 @@
 
 #include <string.h>
 
-static bool bytes_equal(const Literal *a, const Literal *b)
-{
-    return a->byte_count == b->byte_count &&
-           (a->byte_count == 0 || memcmp(a->bytes, b->bytes, a->byte_count) == 0);
-}
-
-static bool elements_equal(const Literal *a, const Literal *b)
-{
-    if (a->element_count != b->element_count)
-        return false;
-    for (size_t i = 0; i < a->element_count; i++)
-        if (!literal_equal(a->elements[i], b->elements[i]))
-            return false;
-    return true;
-}
-
-bool literal_equal(const Literal *a, const Literal *b)
-{
-    if (a->kind != b->kind)
-        return false;
-    switch (a->kind) {
-    case LITERAL_NIL:
-    case LITERAL_TRUE:
-    case LITERAL_FALSE: return true;
-    case LITERAL_INTEGER: return a->negative == b->negative && bytes_equal(a, b);
-    case LITERAL_FLOAT: return memcmp(&a->real, &b->real, sizeof a->real) == 0;
-    case LITERAL_CHARACTER: return a->code == b->code;
-    case LITERAL_STRING:
-    case LITERAL_SYMBOL:
-    case LITERAL_BYTE_ARRAY: return bytes_equal(a, b);
-    case LITERAL_SCALED: return a->scale == b->scale && elements_equal(a, b);
-    case LITERAL_ARRAY: return elements_equal(a, b);
-    case LITERAL_VARIABLE: return strcmp(a->name, b->name) == 0;
-    case LITERAL_METHOD_CLASS: return true;
-    default: return a == b;
-    }
-}
+#include "kernel/bytecode/literal.h"
 
 unsigned slots_add(LiteralSlots *slots, Literal *literal)
 {

@@ -26,7 +26,6 @@ unsigned slots_variable(LiteralSlots *slots, const char *name);
 unsigned slots_method_class(LiteralSlots *slots);
 unsigned slots_add(LiteralSlots *slots, Literal *literal); /* a slot of its own */
 
-bool literal_equal(const Literal *a, const Literal *b);
 Literal *literal_of_symbol(Arena *arena, const char *name);
 
 #endif

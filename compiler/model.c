@@ -16,8 +16,8 @@ void program_init(Program *program, CompileTools *tools)
     name_table_init(&program->globals, tools->arena);
 }
 
-ClassModel *program_class(Program *program, const char *name, const SourceText *source, size_t start,
-                          size_t end)
+ClassModel *program_class(Program *program, const char *name, const SourceText *source,
+                          size_t start, size_t end)
 {
     ClassModel *class_model = name_table_get(&program->by_name, name);
     if (class_model)
@@ -41,16 +41,26 @@ bool shape_of_name(const char *name, Shape *shape)
         const char *name;
         Shape shape;
     } shapes[] = {
-        {"normal", SHAPE_NORMAL},       {"FixedLayout", SHAPE_NORMAL},
-        {"variable", SHAPE_VARIABLE},   {"VariableLayout", SHAPE_VARIABLE},
-        {"weak", SHAPE_WEAK},           {"WeakLayout", SHAPE_WEAK},
-        {"ephemeron", SHAPE_EPHEMERON}, {"EphemeronLayout", SHAPE_EPHEMERON},
-        {"bytes", SHAPE_BYTES},         {"ByteLayout", SHAPE_BYTES},
-        {"words", SHAPE_WORDS},         {"WordLayout", SHAPE_WORDS},
-        {"doubleBytes", SHAPE_DOUBLE_BYTES}, {"DoubleByteLayout", SHAPE_DOUBLE_BYTES},
-        {"doubleWords", SHAPE_DOUBLE_WORDS}, {"DoubleWordLayout", SHAPE_DOUBLE_WORDS},
-        {"compiledMethod", SHAPE_COMPILED_CODE}, {"CompiledMethodLayout", SHAPE_COMPILED_CODE},
-        {"immediate", SHAPE_IMMEDIATE}, {"ImmediateLayout", SHAPE_IMMEDIATE},
+        {"normal", SHAPE_NORMAL},
+        {"FixedLayout", SHAPE_NORMAL},
+        {"variable", SHAPE_VARIABLE},
+        {"VariableLayout", SHAPE_VARIABLE},
+        {"weak", SHAPE_WEAK},
+        {"WeakLayout", SHAPE_WEAK},
+        {"ephemeron", SHAPE_EPHEMERON},
+        {"EphemeronLayout", SHAPE_EPHEMERON},
+        {"bytes", SHAPE_BYTES},
+        {"ByteLayout", SHAPE_BYTES},
+        {"words", SHAPE_WORDS},
+        {"WordLayout", SHAPE_WORDS},
+        {"doubleBytes", SHAPE_DOUBLE_BYTES},
+        {"DoubleByteLayout", SHAPE_DOUBLE_BYTES},
+        {"doubleWords", SHAPE_DOUBLE_WORDS},
+        {"DoubleWordLayout", SHAPE_DOUBLE_WORDS},
+        {"compiledMethod", SHAPE_COMPILED_CODE},
+        {"CompiledMethodLayout", SHAPE_COMPILED_CODE},
+        {"immediate", SHAPE_IMMEDIATE},
+        {"ImmediateLayout", SHAPE_IMMEDIATE},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         if (strcmp(name, shapes[i].name) == 0) {
@@ -65,9 +75,10 @@ void program_add_method(Program *program, MethodModel *method)
     CompileTools *tools = program->tools;
     size_t errors = tools->diagnostics->error_count;
     bool parts = method->pattern_start != method->body_start;
-    method->tree = parts ? parse_method_parts(tools, method->source, method->pattern_start,
-                                              method->pattern_end, method->body_start, method->body_end)
-                         : parse_method(tools, method->source, method->body_start, method->body_end);
+    method->tree =
+        parts ? parse_method_parts(tools, method->source, method->pattern_start,
+                                   method->pattern_end, method->body_start, method->body_end)
+              : parse_method(tools, method->source, method->body_start, method->body_end);
     if (!method->tree->selector)
         return;
     ClassModel *owner = method->owner;
@@ -100,8 +111,8 @@ static int compare_names(const void *a, const void *b)
 static void program_complain(Program *program, const char *path)
 {
     CompileTools *tools = program->tools;
-    diagnostics_error(tools->diagnostics, source_new(tools->arena, path, "", 0), 0, 0, "cannot read: %s",
-                      strerror(errno));
+    diagnostics_error(tools->diagnostics, source_new(tools->arena, path, "", 0), 0, 0,
+                      "cannot read: %s", strerror(errno));
 }
 
 /* Entries in the order of their names, so that the file system's order does not matter. */
@@ -144,7 +155,8 @@ void program_read(Program *program, const char *path)
     const SourceText *source = source_read_file(program->tools->diagnostics, path);
     if (!source)
         return;
-    if (ends_with(path, ".class.st") || ends_with(path, ".extension.st") || ends_with(path, ".trait.st"))
+    if (ends_with(path, ".class.st") || ends_with(path, ".extension.st") ||
+        ends_with(path, ".trait.st"))
         tonel_read(program, source);
     else
         chunk_read(program, source);
@@ -152,16 +164,19 @@ void program_read(Program *program, const char *path)
 
 /* --- Resolution --- */
 
-static void class_error(Program *program, const ClassModel *class_model, const char *format, const char *text)
+static void class_error(Program *program, const ClassModel *class_model, const char *format,
+                        const char *text)
 {
-    diagnostics_error(program->tools->diagnostics, class_model->source, class_model->start, class_model->end,
-                      "%s", arena_printf(program->tools->arena, format, class_model->name, text));
+    diagnostics_error(program->tools->diagnostics, class_model->source, class_model->start,
+                      class_model->end, "%s",
+                      arena_printf(program->tools->arena, format, class_model->name, text));
 }
 
 static void class_find_superclass(Program *program, ClassModel *class_model)
 {
     if (!class_model->is_defined) {
-        class_error(program, class_model, "the class %s is extended here but defined nowhere%s", "");
+        class_error(program, class_model, "the class %s is extended here but defined nowhere%s",
+                    "");
         return;
     }
     if (!class_model->superclass_name)
@@ -209,7 +224,8 @@ static bool name_list_includes(const NameList *list, const char *name)
     return false;
 }
 
-static void class_collect_names(Program *program, ClassModel *class_model, int side, const NameList *inherited)
+static void class_collect_names(Program *program, ClassModel *class_model, int side,
+                                const NameList *inherited)
 {
     NameList *all = &class_model->all_instance_names[side];
     const NameList *own = side ? &class_model->class_instance_names : &class_model->instance_names;
@@ -217,14 +233,16 @@ static void class_collect_names(Program *program, ClassModel *class_model, int s
         LIST_ADD(program->tools->arena, *all, inherited->items[i]);
     for (size_t i = 0; i < own->count; i++) {
         if (name_list_includes(all, own->items[i]))
-            class_error(program, class_model, "%s has two instance variables named %s", own->items[i]);
+            class_error(program, class_model, "%s has two instance variables named %s",
+                        own->items[i]);
         LIST_ADD(program->tools->arena, *all, own->items[i]);
     }
 }
 
 static bool shape_takes_names(Shape shape)
 {
-    return shape == SHAPE_NORMAL || shape == SHAPE_VARIABLE || shape == SHAPE_WEAK || shape == SHAPE_EPHEMERON;
+    return shape == SHAPE_NORMAL || shape == SHAPE_VARIABLE || shape == SHAPE_WEAK ||
+           shape == SHAPE_EPHEMERON;
 }
 
 void program_resolve(Program *program)
@@ -240,18 +258,23 @@ void program_resolve(Program *program)
         qsort(list->items, list->count, sizeof *list->items, compare_classes);
     for (size_t i = 0; i < list->count; i++) {
         ClassModel *each = list->items[i];
-        if (each->shape == SHAPE_NORMAL && each->superclass && each->superclass->shape != SHAPE_IMMEDIATE)
+        if (each->shape == SHAPE_NORMAL && each->superclass &&
+            each->superclass->shape != SHAPE_IMMEDIATE)
             each->shape = each->superclass->shape; /* indexed parts are inherited */
-        class_collect_names(program, each, 0, each->superclass ? &each->superclass->all_instance_names[0] : NULL);
+        class_collect_names(program, each, 0,
+                            each->superclass ? &each->superclass->all_instance_names[0] : NULL);
         if (!shape_takes_names(each->shape) && each->all_instance_names[0].count)
-            class_error(program, each, "instances of %s hold no pointers: they cannot have %s", "named variables");
+            class_error(program, each, "instances of %s hold no pointers: they cannot have %s",
+                        "named variables");
     }
     /* The variables of metaclasses: those of Class first. */
-    const ClassModel *class_class = name_table_get(&program->by_name, names_of(program->tools->names, "Class"));
+    const ClassModel *class_class =
+        name_table_get(&program->by_name, names_of(program->tools->names, "Class"));
     for (size_t i = 0; i < list->count; i++) {
         ClassModel *each = list->items[i];
         const NameList *of_class = class_class ? &class_class->all_instance_names[0] : NULL;
-        class_collect_names(program, each, 1, each->superclass ? &each->superclass->all_instance_names[1] : of_class);
+        class_collect_names(program, each, 1,
+                            each->superclass ? &each->superclass->all_instance_names[1] : of_class);
     }
 }
 
@@ -285,7 +308,8 @@ static bool scope_has_binding(void *context, const char *name)
     const ScopeOwner *owner = context;
     const ClassModel *class_model = name_table_get(&owner->program->by_name, name);
     return program_find_class_variable(owner->program, owner->class_model, name) ||
-           (class_model && class_model->is_defined) || name_table_get(&owner->program->globals, name);
+           (class_model && class_model->is_defined) ||
+           name_table_get(&owner->program->globals, name);
 }
 
 static bool inherits_from(const ClassModel *class_model, const ClassModel *ancestor)
@@ -306,11 +330,13 @@ ClassScope program_scope(Program *program, ClassModel *class_model, bool class_s
     if (!context)
         context = name_table_get(&program->by_name, names_of(names, "MethodContext"));
     return (ClassScope){
-        .class_name = class_side ? arena_printf(arena, "%s class", class_model->name) : class_model->name,
+        .class_name =
+            class_side ? arena_printf(arena, "%s class", class_model->name) : class_model->name,
         .instance_names = list->items,
         .instance_count = list->count,
-        .maybe_context = context && !class_side &&
-                         (inherits_from(class_model, context) || inherits_from(context, class_model)),
+        .maybe_context =
+            context && !class_side &&
+            (inherits_from(class_model, context) || inherits_from(context, class_model)),
         .has_binding = scope_has_binding,
         .owner = owner,
     };
@@ -335,8 +361,9 @@ static void check_all_sends(SendCheck *c, Node *const *nodes, size_t count)
 static void check_send(SendCheck *c, const Send *send)
 {
     if (send->inlined == INLINE_NONE && !name_table_get(&c->implemented, send->selector))
-        diagnostics_warn(c->program->tools->diagnostics, WARN_UNSENT, c->source, send->selector_start,
-                         send->selector_end, "no class implements '%s'", send->selector);
+        diagnostics_warn(c->program->tools->diagnostics, WARN_UNSENT, c->source,
+                         send->selector_start, send->selector_end, "no class implements '%s'",
+                         send->selector);
     if (send->receiver)
         check_sends(c, send->receiver);
     check_all_sends(c, send->arguments, send->argument_count);
@@ -351,7 +378,9 @@ static void check_sends(SendCheck *c, const Node *node)
         check_sends(c, node->cascade.receiver);
         check_all_sends(c, node->cascade.messages, node->cascade.count);
         break;
-    case NODE_BLOCK: check_all_sends(c, node->block->statements, node->block->statement_count); break;
+    case NODE_BLOCK:
+        check_all_sends(c, node->block->statements, node->block->statement_count);
+        break;
     case NODE_BRACE: check_all_sends(c, node->brace.elements, node->brace.count); break;
     case NODE_RETURN: check_sends(c, node->value); break;
     default: break;

@@ -34,7 +34,7 @@ typedef struct {
     const char *category; /* protocol */
     const char *stamp;    /* author and time, or NULL */
     Method *tree;
-    CompiledCode *code;   /* NULL until compiled, or after errors */
+    CompiledCode *code; /* NULL until compiled, or after errors */
 } MethodModel;
 
 typedef struct {
@@ -58,13 +58,14 @@ struct ClassModel {
     NameList pools;
     const char *category; /* "Kernel-Objects"; NULL when not given */
     const char *comment;
-    MethodList methods[2]; /* 0: instances, 1: the class itself */
+    MethodList methods[2];  /* 0: instances, 1: the class itself */
     NameTable selectors[2]; /* selector -> MethodModel */
-    bool is_defined;      /* else only extended so far */
+    bool is_defined;        /* else only extended so far */
     const SourceText *source;
-    size_t start, end;    /* of its name in the definition, or in the first extension */
-    unsigned mark;        /* used by program_resolve */
-    NameList all_instance_names[2]; /* with inherited ones, inherited first; filled by program_resolve */
+    size_t start, end; /* of its name in the definition, or in the first extension */
+    unsigned mark;     /* used by program_resolve */
+    NameList
+        all_instance_names[2]; /* with inherited ones, inherited first; filled by program_resolve */
 };
 
 typedef struct {
@@ -92,13 +93,15 @@ typedef struct {
 void program_init(Program *program, CompileTools *tools);
 
 /* The class of this name, made (as not yet defined) when there is none. */
-ClassModel *program_class(Program *program, const char *name, const SourceText *source, size_t start,
-                          size_t end);
+ClassModel *program_class(Program *program, const char *name, const SourceText *source,
+                          size_t start, size_t end);
 
-/* Reads files and directories: *.class.st and *.extension.st as Tonel, other *.st and *.cs as chunks. */
+/* Reads files and directories: *.class.st and *.extension.st as Tonel, other *.st and *.cs as
+ * chunks. */
 void program_read(Program *program, const char *path);
 
-/* Ties superclasses; reports missing ones, cycles, and classes that are extended but not defined. */
+/* Ties superclasses; reports missing ones, cycles, and classes that are extended but not defined.
+ */
 void program_resolve(Program *program);
 
 /* Compiles every method. */
@@ -107,7 +110,8 @@ void program_compile(Program *program, BytecodeSet set);
 /* What methods of this class, or of its metaclass, see. */
 ClassScope program_scope(Program *program, ClassModel *class_model, bool class_side);
 
-/* The class whose pool or class variable the name is, seen from `class_model`; NULL: none has it. */
+/* The class whose pool or class variable the name is, seen from `class_model`; NULL: none has it.
+ */
 ClassModel *program_find_class_variable(const Program *program, const ClassModel *class_model,
                                         const char *name);
 

@@ -32,7 +32,7 @@ typedef struct {
     struct NameEntry {
         const char *key;
         void *value;
-    } *entries;
+    } * entries;
     size_t count, capacity;
 } NameTable;
 

@@ -23,8 +23,8 @@ static void natural_reserve(Natural *n, size_t count)
     if (count <= n->capacity)
         return;
     size_t capacity = 2 * n->capacity > count ? 2 * n->capacity : count + 2;
-    n->digits = arena_grow(n->arena, n->digits, n->count * sizeof *n->digits,
-                           capacity * sizeof *n->digits);
+    n->digits =
+        arena_grow(n->arena, n->digits, n->count * sizeof *n->digits, capacity * sizeof *n->digits);
     n->capacity = capacity;
 }
 
@@ -146,8 +146,9 @@ static uint64_t natural_quotient(Natural *rest, const Natural *divisor)
     if (natural_bit_length(rest) < natural_bit_length(divisor))
         return 0;
     Natural shifted = *divisor;
-    shifted.digits = arena_grow(rest->arena, divisor->digits, divisor->count * sizeof *divisor->digits,
-                                (divisor->count + steps / 32 + 2) * sizeof *divisor->digits);
+    shifted.digits =
+        arena_grow(rest->arena, divisor->digits, divisor->count * sizeof *divisor->digits,
+                   (divisor->count + steps / 32 + 2) * sizeof *divisor->digits);
     shifted.capacity = divisor->count + steps / 32 + 2;
     natural_shift_left(&shifted, steps);
     for (size_t i = 0; i <= steps; i++) {
@@ -157,8 +158,8 @@ static uint64_t natural_quotient(Natural *rest, const Natural *divisor)
             quotient |= 1;
         }
         for (size_t j = 0; j < shifted.count; j++) /* halve */
-            shifted.digits[j] = shifted.digits[j] >> 1 |
-                                (j + 1 < shifted.count ? shifted.digits[j + 1] << 31 : 0);
+            shifted.digits[j] =
+                shifted.digits[j] >> 1 | (j + 1 < shifted.count ? shifted.digits[j + 1] << 31 : 0);
         natural_trim(&shifted);
     }
     return quotient;
@@ -171,7 +172,8 @@ double natural_ratio(Natural *numerator, Natural *denominator)
     enum { KEPT = 55, MANTISSA = 53, LEAST_EXPONENT = -1074 };
     if (natural_is_zero(numerator))
         return 0.0;
-    long long size = (long long)natural_bit_length(numerator) - (long long)natural_bit_length(denominator);
+    long long size =
+        (long long)natural_bit_length(numerator) - (long long)natural_bit_length(denominator);
     if (size > 1100)
         return HUGE_VAL;
     if (size < -1200)
@@ -270,7 +272,8 @@ static size_t reader_digits(NumberReader *r, unsigned radix, Natural *n)
 
 static bool reader_peek(const NumberReader *r, size_t ahead, char from, char to)
 {
-    return r->at + ahead < r->length && r->text[r->at + ahead] >= from && r->text[r->at + ahead] <= to;
+    return r->at + ahead < r->length && r->text[r->at + ahead] >= from &&
+           r->text[r->at + ahead] <= to;
 }
 
 static bool reader_is_letter(const NumberReader *r, size_t ahead)
@@ -295,7 +298,8 @@ static long reader_count(NumberReader *r)
 /* `e5`, `e-5` (also d, q): false when what follows is no exponent. */
 static bool reader_exponent(NumberReader *r, long *exponent)
 {
-    if (!reader_peek(r, 0, 'e', 'e') && !reader_peek(r, 0, 'd', 'd') && !reader_peek(r, 0, 'q', 'q'))
+    if (!reader_peek(r, 0, 'e', 'e') && !reader_peek(r, 0, 'd', 'd') &&
+        !reader_peek(r, 0, 'q', 'q'))
         return false;
     bool negative = reader_peek(r, 1, '-', '-');
     if (!reader_peek(r, negative ? 2 : 1, '0', '9'))
@@ -319,8 +323,8 @@ static bool reader_scale(NumberReader *r, size_t fraction_digits, int *scale)
     return true;
 }
 
-static void reader_make_scaled(NumberReader *r, Natural *mantissa, size_t fraction_digits, bool negative,
-                               int scale, Literal *literal)
+static void reader_make_scaled(NumberReader *r, Natural *mantissa, size_t fraction_digits,
+                               bool negative, int scale, Literal *literal)
 {
     size_t twos = fraction_digits, fives = fraction_digits;
     for (; twos && mantissa->count && (mantissa->digits[0] & 1) == 0; twos--)
@@ -420,7 +424,8 @@ static void reader_rest(NumberReader *r, Natural *mantissa, unsigned radix, bool
         reader_make_integer(r, mantissa, radix, exponent, negative, literal);
 }
 
-size_t number_read(Arena *arena, const char *text, size_t length, Literal *literal, const char **message)
+size_t number_read(Arena *arena, const char *text, size_t length, Literal *literal,
+                   const char **message)
 {
     NumberReader r = {arena, text, length, 0, NULL};
     bool negative = reader_peek(&r, 0, '-', '-');

@@ -24,9 +24,10 @@ typedef struct {
 
 void natural_init(Natural *n, Arena *arena);
 bool natural_is_zero(const Natural *n);
-void natural_multiply_add(Natural *n, uint32_t factor, uint32_t addend); /* n := n * factor + addend */
-uint32_t natural_divide(Natural *n, uint32_t divisor);                   /* n := n / divisor; the rest */
-void natural_power(Natural *n, uint32_t base, uint32_t exponent);        /* n := base ** exponent */
+void natural_multiply_add(Natural *n, uint32_t factor,
+                          uint32_t addend);                       /* n := n * factor + addend */
+uint32_t natural_divide(Natural *n, uint32_t divisor);            /* n := n / divisor; the rest */
+void natural_power(Natural *n, uint32_t base, uint32_t exponent); /* n := base ** exponent */
 void natural_multiply(Natural *n, const Natural *other);
 size_t natural_bit_length(const Natural *n);
 

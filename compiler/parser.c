@@ -9,11 +9,11 @@
 typedef struct {
     CompileTools *tools;
     Scanner scanner;
-    Token token;       /* the next one, not consumed yet */
-    size_t last_end;   /* where the consumed ones end */
-    Block *block;      /* the innermost one being parsed */
+    Token token;     /* the next one, not consumed yet */
+    size_t last_end; /* where the consumed ones end */
+    Block *block;    /* the innermost one being parsed */
     unsigned nesting;
-    bool panicking;    /* an error was reported; skip to the end of the statement */
+    bool panicking; /* an error was reported; skip to the end of the statement */
 } Parser;
 
 static Node *parse_expression_node(Parser *p);
@@ -41,8 +41,9 @@ static Node *parser_expected(Parser *p, const char *what)
     if (p->token.kind == TOKEN_ERROR)
         parser_report(p, p->token.start, p->token.end, p->token.message);
     else
-        parser_report(p, p->token.start, p->token.end,
-                      arena_printf(arena, "%s expected, found %s", what, token_describe(arena, &p->token)));
+        parser_report(
+            p, p->token.start, p->token.end,
+            arena_printf(arena, "%s expected, found %s", what, token_describe(arena, &p->token)));
     return NULL;
 }
 
@@ -208,7 +209,8 @@ static Literal *parse_byte_elements(Parser *p)
     parser_advance_in_array(p);
     for (; p->token.kind != TOKEN_RIGHT_BRACKET; parser_advance_in_array(p)) {
         const Literal *literal = p->token.kind == TOKEN_LITERAL ? p->token.literal : NULL;
-        if (!literal || literal->kind != LITERAL_INTEGER || literal->byte_count > 1 || literal->negative) {
+        if (!literal || literal->kind != LITERAL_INTEGER || literal->byte_count > 1 ||
+            literal->negative) {
             parser_expected(p, "an integer from 0 to 255 or ']'");
             return NULL;
         }
@@ -244,21 +246,16 @@ static Literal *parse_array_element(Parser *p)
         }
         return p->token.literal;
     case TOKEN_LITERAL_ARRAY:
-    case TOKEN_LEFT_PAREN:
-        return parse_array_elements(p);
+    case TOKEN_LEFT_PAREN: return parse_array_elements(p);
     case TOKEN_BYTE_ARRAY:
-    case TOKEN_LEFT_BRACKET:
-        return parse_byte_elements(p);
+    case TOKEN_LEFT_BRACKET: return parse_byte_elements(p);
     case TOKEN_BINARY:
     case TOKEN_CARET:
     case TOKEN_PERIOD:
     case TOKEN_SEMICOLON:
     case TOKEN_COLON:
-    case TOKEN_ASSIGN:
-        return literal_of_sign(p);
-    default:
-        parser_expected(p, "a literal or ')'");
-        return NULL;
+    case TOKEN_ASSIGN: return literal_of_sign(p);
+    default: parser_expected(p, "a literal or ')'"); return NULL;
     }
 }
 
@@ -304,7 +301,8 @@ static void parse_block_arguments(Parser *p)
         }
         parse_variable_into(p, &p->block->arguments, ARGUMENT_BLOCK);
     }
-    if (p->block->arguments.count && p->token.kind != TOKEN_RIGHT_BRACKET && !parser_match_sign(p, '|'))
+    if (p->block->arguments.count && p->token.kind != TOKEN_RIGHT_BRACKET &&
+        !parser_match_sign(p, '|'))
         parser_expected(p, "'|' or ':' and the name of an argument");
 }
 
@@ -358,7 +356,8 @@ static Node *parse_brace(Parser *p)
             break;
         LIST_ADD(p->tools->arena, list, element);
         node_add_child(p, node, element);
-        if (p->token.kind != TOKEN_RIGHT_BRACE && !parser_expect(p, TOKEN_PERIOD, "'}' or a period"))
+        if (p->token.kind != TOKEN_RIGHT_BRACE &&
+            !parser_expect(p, TOKEN_PERIOD, "'}' or a period"))
             break;
     }
     p->nesting--;
@@ -431,8 +430,8 @@ static Node *send_new(Parser *p, Node *receiver, const Token *first)
     node->send.selector = first->name;
     node->send.selector_start = first->start;
     node->send.selector_end = first->end;
-    node->send.to_super = receiver && receiver->kind == NODE_VARIABLE &&
-                          strcmp(receiver->use.name, "super") == 0;
+    node->send.to_super =
+        receiver && receiver->kind == NODE_VARIABLE && strcmp(receiver->use.name, "super") == 0;
     node_add_child(p, node, receiver);
     return node;
 }
@@ -603,7 +602,8 @@ static Node *parse_statement(Parser *p)
 {
     Node *node = p->token.kind == TOKEN_CARET ? parse_return(p) : parse_expression_node(p);
     TokenKind kind = p->token.kind;
-    bool ends = kind == TOKEN_PERIOD || kind == TOKEN_END || (kind == TOKEN_RIGHT_BRACKET && p->block->outer);
+    bool ends = kind == TOKEN_PERIOD || kind == TOKEN_END ||
+                (kind == TOKEN_RIGHT_BRACKET && p->block->outer);
     if (!p->panicking && !ends)
         parser_expected(p, "a period or the end of the statement");
     if (!p->panicking)
@@ -625,8 +625,9 @@ static Node *parse_statements(Parser *p, Block *block)
         Node *statement = parse_statement(p);
         if (returned) {
             if (!told)
-                diagnostics_warn(p->tools->diagnostics, WARN_UNREACHABLE, p->scanner.source, statement->start,
-                                 statement->end, "this is behind a return and is never reached");
+                diagnostics_warn(p->tools->diagnostics, WARN_UNREACHABLE, p->scanner.source,
+                                 statement->start, statement->end,
+                                 "this is behind a return and is never reached");
             told = true;
             continue;
         }
@@ -684,7 +685,8 @@ static void parse_pragma(Parser *p, PragmaList *pragmas)
     Pragma pragma = {NULL, NULL, 0, p->token.start, 0};
     LiteralList list = {NULL, 0, 0};
     const char *selector = "";
-    if (p->token.kind != TOKEN_KEYWORD && p->token.kind != TOKEN_IDENTIFIER && p->token.kind != TOKEN_BINARY) {
+    if (p->token.kind != TOKEN_KEYWORD && p->token.kind != TOKEN_IDENTIFIER &&
+        p->token.kind != TOKEN_BINARY) {
         parser_expected(p, "the selector of a pragma");
         return;
     }
@@ -713,7 +715,8 @@ static void parse_pragmas(Parser *p, PragmaList *pragmas)
     while (parser_match_sign(p, '<')) {
         parse_pragma(p, pragmas);
         if (p->panicking) { /* on behind the pragma's end */
-            while (p->token.kind != TOKEN_END && p->token.kind != TOKEN_PERIOD && !parser_at_sign(p, '>'))
+            while (p->token.kind != TOKEN_END && p->token.kind != TOKEN_PERIOD &&
+                   !parser_at_sign(p, '>'))
                 parser_advance(p);
             p->panicking = false;
             parser_match_sign(p, '>');
@@ -723,7 +726,8 @@ static void parse_pragmas(Parser *p, PragmaList *pragmas)
 
 /* --- Methods --- */
 
-static void parser_start(Parser *p, CompileTools *tools, const SourceText *source, size_t start, size_t end)
+static void parser_start(Parser *p, CompileTools *tools, const SourceText *source, size_t start,
+                         size_t end)
 {
     memset(p, 0, sizeof *p);
     p->tools = tools;

@@ -10,8 +10,11 @@ enum { LARGEST_PRIMITIVE = 32767, EXTERNAL_CALL = 117 };
 bool pragma_is_primitive(const Pragma *pragma)
 {
     static const char *const selectors[] = {
-        "primitive:",        "primitive:error:",        "primitive:module:",
-        "primitive:module:error:", "primitive:error:module:",
+        "primitive:",
+        "primitive:error:",
+        "primitive:module:",
+        "primitive:module:error:",
+        "primitive:error:module:",
     };
     for (size_t i = 0; i < sizeof selectors / sizeof selectors[0]; i++)
         if (strcmp(pragma->selector, selectors[i]) == 0)
@@ -45,13 +48,15 @@ static Literal *literal_symbol(CompileTools *tools, const Literal *text)
 }
 
 /* The Array {module or nil. function. 0. 0} that the VM links. */
-static Literal *external_call_literal(CompileTools *tools, const Literal *function, const Literal *module)
+static Literal *external_call_literal(CompileTools *tools, const Literal *function,
+                                      const Literal *module)
 {
     Literal *array = arena_alloc(tools->arena, sizeof *array);
     array->kind = LITERAL_ARRAY;
     array->element_count = 4;
     array->elements = arena_alloc(tools->arena, 4 * sizeof *array->elements);
-    array->elements[0] = module ? literal_symbol(tools, module) : arena_alloc(tools->arena, sizeof *array);
+    array->elements[0] =
+        module ? literal_symbol(tools, module) : arena_alloc(tools->arena, sizeof *array);
     array->elements[1] = literal_symbol(tools, function);
     for (int i = 2; i < 4; i++) {
         array->elements[i] = arena_alloc(tools->arena, sizeof *array);
@@ -90,7 +95,8 @@ static const char *method_take_primitive(CompileTools *tools, Method *method, co
             return "the name of a module, or nil, expected behind module:";
         method->primitive = EXTERNAL_CALL;
         method->primitive_literal = external_call_literal(tools, primitive, module);
-    } else if (!module && literal_get_integer(primitive, &number) && number > 0 && number <= LARGEST_PRIMITIVE) {
+    } else if (!module && literal_get_integer(primitive, &number) && number > 0 &&
+               number <= LARGEST_PRIMITIVE) {
         method->primitive = (unsigned)number;
     } else {
         return "a primitive's number (1 to 32767) or name expected";
@@ -108,9 +114,11 @@ void pragmas_find_primitive(CompileTools *tools, Method *method)
         const char *message = NULL;
         if (pragma_is_primitive(pragma))
             message = method_take_primitive(tools, method, pragma);
-        else if (strcmp(pragma->selector, "cdecl:") == 0 || strcmp(pragma->selector, "apicall:") == 0)
+        else if (strcmp(pragma->selector, "cdecl:") == 0 ||
+                 strcmp(pragma->selector, "apicall:") == 0)
             message = "foreign calls declared by pragma are not supported";
         if (message)
-            diagnostics_error(tools->diagnostics, method->source, pragma->start, pragma->end, "%s", message);
+            diagnostics_error(tools->diagnostics, method->source, pragma->start, pragma->end, "%s",
+                              message);
     }
 }

@@ -9,7 +9,8 @@ const RoleInfo role_infos[ROLE_COUNT] = {ROLES(ROLE_INFO)};
 
 static ClassModel *find_class(const Program *program, const char *name, size_t length)
 {
-    ClassModel *class_model = name_table_get(&program->by_name, names_get(program->tools->names, name, length));
+    ClassModel *class_model =
+        name_table_get(&program->by_name, names_get(program->tools->names, name, length));
     return class_model && class_model->is_defined ? class_model : NULL;
 }
 
@@ -81,7 +82,8 @@ bool roles_find(Program *program, const SourceText *manifest, ClassModel *classe
     }
     for (int role = 0; role < ROLE_COUNT; role++)
         if (!classes[role] && role_infos[role].required)
-            diagnostics_error(tools->diagnostics, source_new(tools->arena, "(class library)", "", 0), 0, 0,
-                              "an image needs a class %s, and there is none", role_infos[role].classes);
+            diagnostics_error(
+                tools->diagnostics, source_new(tools->arena, "(class library)", "", 0), 0, 0,
+                "an image needs a class %s, and there is none", role_infos[role].classes);
     return tools->diagnostics->error_count == errors;
 }

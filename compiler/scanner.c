@@ -4,8 +4,8 @@
 
 #include "number.h"
 
-void scanner_init(Scanner *scanner, Arena *arena, Names *names, const SourceText *source, size_t start,
-                  size_t end)
+void scanner_init(Scanner *scanner, Arena *arena, Names *names, const SourceText *source,
+                  size_t start, size_t end)
 {
     *scanner = (Scanner){arena, names, source, start, end};
 }
@@ -36,8 +36,8 @@ static bool is_space(uint32_t code)
 /* Everything that is nothing else can be part of an operator. */
 static bool is_binary(uint32_t code)
 {
-    return code > ' ' && code != 0x7F && !is_space(code) && !is_digit(code) && !utf8_is_letter(code) &&
-           !(code < 0x80 && strchr("()[]{}.;:^\"'#$`", (int)code));
+    return code > ' ' && code != 0x7F && !is_space(code) && !is_digit(code) &&
+           !utf8_is_letter(code) && !(code < 0x80 && strchr("()[]{}.;:^\"'#$`", (int)code));
 }
 
 static Token scanner_token(const Scanner *s, TokenKind kind, size_t start)
@@ -126,7 +126,8 @@ static Token scanner_number(Scanner *s, size_t start)
 {
     Token token = scanner_literal(s, LITERAL_INTEGER, start);
     const char *message;
-    s->at = start + number_read(s->arena, s->source->text + start, s->end - start, token.literal, &message);
+    s->at = start +
+            number_read(s->arena, s->source->text + start, s->end - start, token.literal, &message);
     token.end = s->at;
     return message ? scanner_error(s, start, message) : token;
 }
@@ -209,7 +210,8 @@ static Token scanner_hash(Scanner *s, size_t start)
     if (code == '(' || code == '[' || code == '{') {
         s->at++;
         if (code == '{')
-            return scanner_error(s, start, "'#{' is not supported: '#(', '#[' or a symbol expected");
+            return scanner_error(s, start,
+                                 "'#{' is not supported: '#(', '#[' or a symbol expected");
         return scanner_token(s, code == '(' ? TOKEN_LITERAL_ARRAY : TOKEN_BYTE_ARRAY, start);
     }
     if (code == '\'')
@@ -233,9 +235,9 @@ static Token scanner_sign(Scanner *s, size_t start, uint32_t code)
         char sign;
         TokenKind kind;
     } signs[] = {
-        {'(', TOKEN_LEFT_PAREN},   {')', TOKEN_RIGHT_PAREN},   {'[', TOKEN_LEFT_BRACKET},
-        {']', TOKEN_RIGHT_BRACKET}, {'{', TOKEN_LEFT_BRACE},   {'}', TOKEN_RIGHT_BRACE},
-        {'^', TOKEN_CARET},        {'.', TOKEN_PERIOD},        {';', TOKEN_SEMICOLON},
+        {'(', TOKEN_LEFT_PAREN},    {')', TOKEN_RIGHT_PAREN}, {'[', TOKEN_LEFT_BRACKET},
+        {']', TOKEN_RIGHT_BRACKET}, {'{', TOKEN_LEFT_BRACE},  {'}', TOKEN_RIGHT_BRACE},
+        {'^', TOKEN_CARET},         {'.', TOKEN_PERIOD},      {';', TOKEN_SEMICOLON},
         {':', TOKEN_COLON},
     };
     s->at += scanner_width(s, start);

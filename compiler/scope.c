@@ -8,7 +8,7 @@ typedef struct {
     CompileTools *tools;
     Method *method;
     const ClassScope *class_scope;
-    Block *block; /* the innermost one */
+    Block *block;        /* the innermost one */
     VariableList others; /* variables that are no temporaries, one each */
 } Resolver;
 
@@ -32,8 +32,12 @@ static bool pseudo_variable_kind(const char *name, VariableKind *kind)
         const char *name;
         VariableKind kind;
     } pseudo[] = {
-        {"self", VARIABLE_SELF},   {"super", VARIABLE_SUPER}, {"nil", VARIABLE_NIL},
-        {"true", VARIABLE_TRUE},   {"false", VARIABLE_FALSE}, {"thisContext", VARIABLE_CONTEXT},
+        {"self", VARIABLE_SELF},
+        {"super", VARIABLE_SUPER},
+        {"nil", VARIABLE_NIL},
+        {"true", VARIABLE_TRUE},
+        {"false", VARIABLE_FALSE},
+        {"thisContext", VARIABLE_CONTEXT},
         {"thisProcess", VARIABLE_PROCESS},
     };
     for (size_t i = 0; i < sizeof pseudo / sizeof pseudo[0]; i++)
@@ -74,7 +78,8 @@ static int find_instance_variable(const Resolver *r, const char *name)
     return -1;
 }
 
-static void resolver_error(Resolver *r, size_t start, size_t end, const char *format, const char *name)
+static void resolver_error(Resolver *r, size_t start, size_t end, const char *format,
+                           const char *name)
 {
     diagnostics_error(r->tools->diagnostics, r->method->source, start, end, "%s",
                       arena_printf(r->tools->arena, format, name));
@@ -85,8 +90,8 @@ static Variable *resolve_literal_variable(Resolver *r, const Node *node, const c
     bool known = list_find(&r->others, name) != NULL;
     const ClassScope *scope = r->class_scope;
     if (!known && !(scope->has_binding && scope->has_binding(scope->owner, name)))
-        diagnostics_warn(r->tools->diagnostics, WARN_UNDECLARED, r->method->source, node->start, node->end,
-                         "'%s' is not declared: it will be nil", name);
+        diagnostics_warn(r->tools->diagnostics, WARN_UNDECLARED, r->method->source, node->start,
+                         node->end, "'%s' is not declared: it will be nil", name);
     return variable_make(r, VARIABLE_LITERAL, name);
 }
 
@@ -115,7 +120,8 @@ static void check_declaration(Resolver *r, const Variable *variable)
 {
     VariableKind kind;
     if (pseudo_variable_kind(variable->name, &kind))
-        resolver_error(r, variable->start, variable->end, "'%s' is a reserved word", variable->name);
+        resolver_error(r, variable->start, variable->end, "'%s' is a reserved word",
+                       variable->name);
     else if (find_temp(r, r->block->outer, variable->name) ||
              find_instance_variable(r, variable->name) >= 0)
         diagnostics_warn(r->tools->diagnostics, WARN_SHADOWED, r->method->source, variable->start,
@@ -126,12 +132,14 @@ static void check_declarations(Resolver *r, const Block *block)
 {
     for (size_t i = 0; i < block->arguments.count + block->temps.count; i++) {
         size_t arguments = block->arguments.count;
-        Variable *variable = i < arguments ? block->arguments.items[i] : block->temps.items[i - arguments];
+        Variable *variable =
+            i < arguments ? block->arguments.items[i] : block->temps.items[i - arguments];
         Variable *first = list_find(&block->arguments, variable->name);
         if (!first)
             first = list_find(&block->temps, variable->name);
         if (first != variable)
-            resolver_error(r, variable->start, variable->end, "'%s' is declared twice here", variable->name);
+            resolver_error(r, variable->start, variable->end, "'%s' is declared twice here",
+                           variable->name);
         else
             check_declaration(r, variable);
     }
@@ -144,7 +152,8 @@ static void warn_unused(Resolver *r, const Block *block)
         if (!variable->is_read)
             diagnostics_warn(r->tools->diagnostics, WARN_UNUSED, r->method->source, variable->start,
                              variable->end,
-                             variable->is_written ? "'%s' is assigned but never read" : "'%s' is never used",
+                             variable->is_written ? "'%s' is assigned but never read"
+                                                  : "'%s' is never used",
                              variable->name);
     }
 }
@@ -166,7 +175,8 @@ static void resolve_block(Resolver *r, Block *block)
         resolver_error(r, block->arguments.items[15]->start, block->arguments.items[15]->end,
                        "a block cannot have more than 15 arguments", "");
     if (block->temps.count > MAXIMAL_TEMPS)
-        resolver_error(r, block->temps.items[MAXIMAL_TEMPS]->start, block->temps.items[MAXIMAL_TEMPS]->end,
+        resolver_error(r, block->temps.items[MAXIMAL_TEMPS]->start,
+                       block->temps.items[MAXIMAL_TEMPS]->end,
                        "there are more than 63 temporaries here", "");
     for (size_t i = 0; i < block->statement_count; i++)
         resolve_node(r, block->statements[i]);
@@ -203,14 +213,9 @@ static void resolve_node(Resolver *r, Node *node)
 {
     switch (node->kind) {
     case NODE_ERROR:
-    case NODE_LITERAL:
-        break;
-    case NODE_VARIABLE:
-        resolve_use(r, node);
-        break;
-    case NODE_ASSIGN:
-        resolve_assignment(r, node);
-        break;
+    case NODE_LITERAL: break;
+    case NODE_VARIABLE: resolve_use(r, node); break;
+    case NODE_ASSIGN: resolve_assignment(r, node); break;
     case NODE_SEND:
         if (node->send.receiver)
             resolve_node(r, node->send.receiver);
@@ -220,15 +225,9 @@ static void resolve_node(Resolver *r, Node *node)
         resolve_node(r, node->cascade.receiver);
         resolve_nodes(r, node->cascade.messages, node->cascade.count);
         break;
-    case NODE_BLOCK:
-        resolve_block(r, node->block);
-        break;
-    case NODE_BRACE:
-        resolve_nodes(r, node->brace.elements, node->brace.count);
-        break;
-    case NODE_RETURN:
-        resolve_node(r, node->value);
-        break;
+    case NODE_BLOCK: resolve_block(r, node->block); break;
+    case NODE_BRACE: resolve_nodes(r, node->brace.elements, node->brace.count); break;
+    case NODE_RETURN: resolve_node(r, node->value); break;
     }
 }
 

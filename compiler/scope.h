@@ -12,10 +12,10 @@
 
 /* What a method sees of the class it is compiled for. */
 typedef struct ClassScope {
-    const char *class_name;       /* "Array", "Array class" */
-    const char **instance_names;  /* all of them, inherited ones first */
+    const char *class_name;      /* "Array", "Array class" */
+    const char **instance_names; /* all of them, inherited ones first */
     size_t instance_count;
-    bool maybe_context;           /* instances may be contexts: their variables need the long forms */
+    bool maybe_context; /* instances may be contexts: their variables need the long forms */
     /* Is the name that of a class variable, pool variable or global? */
     bool (*has_binding)(void *owner, const char *name);
     void *owner;

@@ -104,7 +104,8 @@ SourceText *source_new_chunk(Arena *arena, const SourceText *parent, size_t star
 }
 
 /* Latin-1 to UTF-8. */
-static SourceText *source_from_latin1(Arena *arena, const char *name, const char *text, size_t length)
+static SourceText *source_from_latin1(Arena *arena, const char *name, const char *text,
+                                      size_t length)
 {
     char *converted = arena_alloc(arena, 2 * length + 1);
     size_t size = 0;
@@ -156,8 +157,8 @@ SourceText *source_read_file(Diagnostics *diagnostics, const char *path)
     size_t length = 0;
     char *text = file_read(path, &length);
     if (!text) {
-        diagnostics_error(diagnostics, source_new(arena, name, "", 0), 0, 0, "cannot read the file: %s",
-                          strerror(errno));
+        diagnostics_error(diagnostics, source_new(arena, name, "", 0), 0, 0,
+                          "cannot read the file: %s", strerror(errno));
         return NULL;
     }
     /* A byte order mark says nothing in UTF-8. */
@@ -230,8 +231,8 @@ Place source_place(const SourceText *source, size_t offset)
 /* --- Diagnostics --- */
 
 static const char *const warning_names[WARN_KIND_COUNT] = {
-    [WARN_UNDECLARED] = "undeclared", [WARN_UNUSED] = "unused",
-    [WARN_SHADOWED] = "shadowed",     [WARN_UNSENT] = "unsent",
+    [WARN_UNDECLARED] = "undeclared",   [WARN_UNUSED] = "unused",
+    [WARN_SHADOWED] = "shadowed",       [WARN_UNSENT] = "unsent",
     [WARN_UNREACHABLE] = "unreachable", [WARN_ENCODING] = "encoding",
 };
 
@@ -269,9 +270,10 @@ void diagnostics_error(Diagnostics *diagnostics, const SourceText *source, size_
 {
     va_list arguments;
     va_start(arguments, format);
-    diagnostics_add(diagnostics,
-                    (Diagnostic){.severity = SEVERITY_ERROR, .source = source, .start = start, .end = end},
-                    format, arguments);
+    diagnostics_add(
+        diagnostics,
+        (Diagnostic){.severity = SEVERITY_ERROR, .source = source, .start = start, .end = end},
+        format, arguments);
     va_end(arguments);
 }
 
@@ -283,8 +285,8 @@ void diagnostics_warn(Diagnostics *diagnostics, WarningKind kind, const SourceTe
     va_list arguments;
     va_start(arguments, format);
     Severity severity = diagnostics->warnings_are_errors ? SEVERITY_ERROR : SEVERITY_WARNING;
-    diagnostics_add(diagnostics, (Diagnostic){severity, kind, source, start, end, NULL, NULL}, format,
-                    arguments);
+    diagnostics_add(diagnostics, (Diagnostic){severity, kind, source, start, end, NULL, NULL},
+                    format, arguments);
     va_end(arguments);
 }
 

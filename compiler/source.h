@@ -19,9 +19,9 @@
 #include "kernel/base/arena.h"
 
 typedef struct SourceText {
-    const char *name;   /* file name, or "(expression)" and the like */
-    const char *text;   /* UTF-8, NUL-terminated (and may contain NULs) */
-    size_t length;      /* in bytes, without the final NUL */
+    const char *name;                /* file name, or "(expression)" and the like */
+    const char *text;                /* UTF-8, NUL-terminated (and may contain NULs) */
+    size_t length;                   /* in bytes, without the final NUL */
     const struct SourceText *parent; /* the text this is an excerpt of, or NULL */
     size_t parent_start;             /* offset in `parent` of the excerpt's first byte */
     const uint32_t *gaps;            /* ascending offsets in this text before which a byte of the
@@ -46,12 +46,12 @@ typedef enum {
 
 /* The kinds of warnings; `-W<name>` and `-Wno-<name>` switch them. */
 typedef enum {
-    WARN_UNDECLARED, /* a variable nobody declares: nil at run time */
-    WARN_UNUSED,     /* a temporary that is never read */
-    WARN_SHADOWED,   /* a name that hides another one */
-    WARN_UNSENT,     /* a selector that is sent and that no class implements */
+    WARN_UNDECLARED,  /* a variable nobody declares: nil at run time */
+    WARN_UNUSED,      /* a temporary that is never read */
+    WARN_SHADOWED,    /* a name that hides another one */
+    WARN_UNSENT,      /* a selector that is sent and that no class implements */
     WARN_UNREACHABLE, /* statements behind a return */
-    WARN_ENCODING,   /* text that is not UTF-8 */
+    WARN_ENCODING,    /* text that is not UTF-8 */
     WARN_KIND_COUNT
 } WarningKind;
 
@@ -69,7 +69,7 @@ typedef struct Diagnostics {
     Diagnostic *first, *last;
     size_t error_count;
     size_t warning_count;
-    unsigned enabled;        /* bit n: warnings of kind n are reported */
+    unsigned enabled; /* bit n: warnings of kind n are reported */
     bool warnings_are_errors;
 } Diagnostics;
 

@@ -75,7 +75,8 @@ static size_t tonel_word(Tonel *t)
     while (t->at < t->end) {
         uint32_t code;
         size_t width = utf8_decode(t->text + t->at, t->end - t->at, &code);
-        if (!utf8_is_letter(code) && !(code >= '0' && code <= '9') && !(t->at > start && strchr("-.:", (int)code)))
+        if (!utf8_is_letter(code) && !(code >= '0' && code <= '9') &&
+            !(t->at > start && strchr("-.:", (int)code)))
             break;
         t->at += width;
     }
@@ -146,7 +147,8 @@ static void class_take(Tonel *t, ClassModel *class_model, const char *key, const
         class_model->class_instance_names = value->texts;
     else if (strcmp(key, "pools") == 0 || strcmp(key, "sharedPools") == 0)
         class_model->pools = value->texts;
-    else if (strcmp(key, "category") == 0 || (strcmp(key, "package") == 0 && !class_model->category))
+    else if (strcmp(key, "category") == 0 ||
+             (strcmp(key, "package") == 0 && !class_model->category))
         class_model->category = text;
     else if (strcmp(key, "type") == 0 || strcmp(key, "layout") == 0) {
         if (!shape_of_name(text, &class_model->shape))
@@ -161,7 +163,7 @@ typedef struct {
     struct Entry {
         const char *key;
         Value value;
-    } *items;
+    } * items;
     size_t count, capacity;
 } Map;
 
@@ -212,7 +214,8 @@ static bool tonel_definition(Tonel *t, const char *comment)
     const Value *name = map_find(&map, "name");
     if (!name || !name->texts.count)
         return tonel_error(t, start, t->at, "this definition has no #name");
-    ClassModel *class_model = program_class(t->program, name->texts.items[0], t->source, name->start, name->end);
+    ClassModel *class_model =
+        program_class(t->program, name->texts.items[0], t->source, name->start, name->end);
     if (!defines)
         return true;
     if (class_model->is_defined)
@@ -268,8 +271,8 @@ static bool tonel_method(Tonel *t, const char *category)
     size_t start = t->at;
     if (!tonel_word(t))
         return tonel_error(t, start, start + 1, "a class name, '>>' and a method expected");
-    method->owner = program_class(t->program, names_get(names, t->text + start, t->at - start), t->source,
-                                  start, t->at);
+    method->owner = program_class(t->program, names_get(names, t->text + start, t->at - start),
+                                  t->source, start, t->at);
     tonel_skip(t);
     size_t word = t->at, size = tonel_word(t);
     method->class_side = (size == 5 && strncmp(t->text + word, "class", 5) == 0) ||
@@ -285,7 +288,8 @@ static bool tonel_method(Tonel *t, const char *category)
         t->at++;
     method->pattern_end = t->at;
     if (t->at >= t->end)
-        return tonel_error(t, method->pattern_start, t->at, "'[' and the body of the method expected");
+        return tonel_error(t, method->pattern_start, t->at,
+                           "'[' and the body of the method expected");
     if (!tonel_body(t, &method->body_start, &method->body_end))
         return false;
     method->source = t->source;

@@ -76,7 +76,8 @@ static void check_conditions(void)
 
 static void check_loops(void)
 {
-    check("foo [x foo] whileTrue: [y bar: 1000]", "00 81 EF 0B 01 E1 03 E8 E8 90 D8 E1 FF ED F1 58");
+    check("foo [x foo] whileTrue: [y bar: 1000]",
+          "00 81 EF 0B 01 E1 03 E8 E8 90 D8 E1 FF ED F1 58");
     check("foo [x foo] whileFalse", "00 80 BB E1 FF ED F9 58");
     check("foo [x foo] repeat", "00 80 D8 E1 FF ED F9 58");
     check("foo: n | s | s := 0. 1 to: n do: [:i | s := s + i]. ^s",
@@ -93,7 +94,8 @@ static void check_closures(void)
 {
     check("foo ^[]", "F9 00 00 5C [5D]");
     check("foo: n ^[:a | a foo: n]", "40 F9 00 01 5C [40 41 90 5E]");
-    check("foo: n | s | s := 5. ^n collect: [:i | s + i]", "E8 05 D1 40 41 F9 01 01 90 5C [41 40 60 5E]");
+    check("foo: n | s | s := 5. ^n collect: [:i | s + i]",
+          "E8 05 D1 40 41 F9 01 01 90 5C [41 40 60 5E]");
     check("foo: n | s | s := 0. n do: [:i | s := s + i]. ^s",
           "E7 01 D1 50 FD 00 01 40 41 F9 00 01 7B D8 FB 00 01 5C [FB 00 01 40 60 FC 00 01 5E]");
     check("foo: n | s | s := 0. n foo: [s]. s := 1", /* written behind the capture */
@@ -101,7 +103,8 @@ static void check_closures(void)
     check("foo: n 1 to: 3 do: [:i | n add: [i]]", /* the counter is copied */
           "51 D1 41 E8 03 64 EF 0F 40 41 F9 01 01 90 D8 41 51 60 D1 E1 FF ED EB 58 [40 5E]");
     check("foo: n 1 to: 3 do: [:i | | t | t := i. n add: [t]]", /* a fresh vector in each round */
-          "51 D1 41 E8 03 64 EF 16 E7 01 D2 41 FD 00 02 40 42 F9 01 01 90 D8 41 51 60 D1 E1 FF ED E4 58 "
+          "51 D1 41 E8 03 64 EF 16 E7 01 D2 41 FD 00 02 40 42 F9 01 01 90 D8 41 51 60 D1 E1 FF ED "
+          "E4 58 "
           "[FB 00 00 5E]");
     check("foo ^[super foo]", "F9 00 00 5C [4C 11 E1 40 EB 00 5E]");
     check("foo ^super + 3", "4C E8 03 EB 01 5C");
@@ -124,7 +127,8 @@ static void check_set_v3(void)
 {
     check_v3("foo ^[super foo]", "8F 00 00 04 70 85 00 7D 7C");
     check_v3("foo: n | s | s := 0. n do: [:i | | t | t := i. s := s + t]. ^s",
-             "8A 01 69 75 8E 00 01 10 11 8F 11 00 0C 73 10 6A 8C 00 01 12 B0 8D 00 01 7D CB 87 8C 00 01 7C");
+             "8A 01 69 75 8E 00 01 10 11 8F 11 00 0C 73 10 6A 8C 00 01 12 B0 8D 00 01 7D CB 87 8C "
+             "00 01 7C");
     check_v3("foo [x foo] whileTrue: [y bar]", "00 D1 9C 01 D0 87 A3 F8 78");
     check_v3("foo ^2", "8B 07 01 77 7C");
     check_v3("foo ^[]", "8F 00 00 02 73 7D 7C");
@@ -133,9 +137,12 @@ static void check_set_v3(void)
 static void check_frames(void)
 {
     CompiledCode *code = compile("foo: n ^n foo: 1 bar: 2", SET_SISTA);
-    ok(code && !code->large_frame && code->arg_count == 1 && code->temp_count == 1, "a small frame");
-    code = compile("foo |a b c d e f g h i j k l m| a := 1. ^a foo: (b foo: (c foo: (d foo: e)))", SET_SISTA);
-    ok(code && code->large_frame && code->temp_count == 13, "more than 16 places need a large frame");
+    ok(code && !code->large_frame && code->arg_count == 1 && code->temp_count == 1,
+       "a small frame");
+    code = compile("foo |a b c d e f g h i j k l m| a := 1. ^a foo: (b foo: (c foo: (d foo: e)))",
+                   SET_SISTA);
+    ok(code && code->large_frame && code->temp_count == 13,
+       "more than 16 places need a large frame");
     code = compile("foo |a b| a := 1. b := [a := 2]. ^b", SET_SISTA);
     is_text(code->temp_names[0], "b", "the names of temporaries are kept");
     is_text(code->temp_names[1], "(a)", "and those of the shared ones");

@@ -30,8 +30,8 @@ static const char *reports(const char *source)
     run(source, &diagnostics);
     for (const Diagnostic *each = diagnostics.first; each; each = each->next) {
         Place place = source_place(each->source, each->start);
-        text = arena_printf(arena, "%s%s%u:%u %s", text, *text ? "; " : "", place.line, place.column,
-                            each->message);
+        text = arena_printf(arena, "%s%s%u:%u %s", text, *text ? "; " : "", place.line,
+                            place.column, each->message);
     }
     return text;
 }
@@ -70,10 +70,11 @@ static void check_syntax(void)
 static void check_all_reported(void)
 {
     check("foo\n  x foo: .\n  x bar: [ 3 + ].\n  ^ )",
-        "2:10 an argument of this keyword expected, found '.'; "
-        "3:16 an argument of this operator expected, found ']'; "
-        "4:5 an expression expected, found ')'");
-    check("foo: a | b | a := 1. self := 2. b := nope", /* names are looked at when syntax is right */
+          "2:10 an argument of this keyword expected, found '.'; "
+          "3:16 an argument of this operator expected, found ']'; "
+          "4:5 an expression expected, found ')'");
+    check(
+        "foo: a | b | a := 1. self := 2. b := nope", /* names are looked at when syntax is right */
         "1:14 cannot store into 'a': it is an argument; 1:22 cannot store into 'self'; "
         "1:38 'nope' is not declared: it will be nil; 1:10 'b' is assigned but never read");
 }

@@ -48,10 +48,45 @@ static void read_files(const char *directory)
 /* A copy of one file in which some places are changed, doubled, removed, or taken from others. */
 static size_t mutate(char *text)
 {
-    static const char *const snippets[] = {"[", "]", "(", ")", "{", "}", "^", ".", ";", ":", ":=", "#(", "#[", "'",
-                                           "\"", "$", "|", "| a |", "16r", "1e", "1.5e300", "-", "<", ">", "!", "#",
-                                           "super ", "self ", "ifTrue: ", "[:a | ", "to: 3 do: [:i | ", "whileTrue: [",
-                                           "<primitive: 1>", "\xC3\xA9", "\xFF", "\r", "\n", "thisContext ", "nil "};
+    static const char *const snippets[] = {"[",
+                                           "]",
+                                           "(",
+                                           ")",
+                                           "{",
+                                           "}",
+                                           "^",
+                                           ".",
+                                           ";",
+                                           ":",
+                                           ":=",
+                                           "#(",
+                                           "#[",
+                                           "'",
+                                           "\"",
+                                           "$",
+                                           "|",
+                                           "| a |",
+                                           "16r",
+                                           "1e",
+                                           "1.5e300",
+                                           "-",
+                                           "<",
+                                           ">",
+                                           "!",
+                                           "#",
+                                           "super ",
+                                           "self ",
+                                           "ifTrue: ",
+                                           "[:a | ",
+                                           "to: 3 do: [:i | ",
+                                           "whileTrue: [",
+                                           "<primitive: 1>",
+                                           "\xC3\xA9",
+                                           "\xFF",
+                                           "\r",
+                                           "\n",
+                                           "thisContext ",
+                                           "nil "};
     int file = (int)random_below((size_t)file_count);
     size_t size = file_sizes[file];
     memcpy(text, files[file], size);
@@ -93,7 +128,8 @@ static bool check_places(const Diagnostics *diagnostics)
 {
     for (const Diagnostic *each = diagnostics->first; each; each = each->next) {
         Place place = source_place(each->source, each->start);
-        if (!each->message[0] || place.line < 1 || place.column < 1 || each->start > each->source->length + 1)
+        if (!each->message[0] || place.line < 1 || place.column < 1 ||
+            each->start > each->source->length + 1)
             return false;
         reports_made++;
     }
@@ -110,7 +146,8 @@ static bool check_methods(Program *program, Arena *arena, const char **message)
                 if (!method->code)
                     continue;
                 if (!verify_compiled_code(method->code, arena, NULL, &error, NULL)) {
-                    *message = arena_printf(arena, "%s: %s at %u", method->code->selector, error.message, error.pc);
+                    *message = arena_printf(arena, "%s: %s at %u", method->code->selector,
+                                            error.message, error.pc);
                     return false;
                 }
                 methods_verified++;
@@ -161,7 +198,8 @@ int main(void)
     for (int i = 0; i < rounds && wrong < 5; i++)
         wrong += !run_round(i);
     is_int(wrong, 0, "%d mutated sources of %d files", rounds, file_count);
-    ok(methods_verified > (size_t)rounds, "%zu methods were emitted, and verified", methods_verified);
+    ok(methods_verified > (size_t)rounds, "%zu methods were emitted, and verified",
+       methods_verified);
     ok(reports_made > (size_t)rounds, "%zu reports were made, each with a place", reports_made);
     for (int i = 0; i < file_count; i++)
         free(files[i]);

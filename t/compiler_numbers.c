@@ -20,7 +20,8 @@ static void check_integer(const char *text, int64_t expected)
     int64_t value = 0;
     Literal literal = read_number(text, &length, &message);
     bool fits = literal_get_integer(&literal, &value);
-    ok(!message && fits && value == expected && length == strlen(text), "%s is %lld", text, (long long)expected);
+    ok(!message && fits && value == expected && length == strlen(text), "%s is %lld", text,
+       (long long)expected);
 }
 
 static void check_float(const char *text, double expected)
@@ -28,8 +29,8 @@ static void check_float(const char *text, double expected)
     size_t length;
     const char *message;
     Literal literal = read_number(text, &length, &message);
-    ok(!message && literal.kind == LITERAL_FLOAT && memcmp(&literal.real, &expected, sizeof expected) == 0 &&
-           length == strlen(text),
+    ok(!message && literal.kind == LITERAL_FLOAT &&
+           memcmp(&literal.real, &expected, sizeof expected) == 0 && length == strlen(text),
        "%.60s is %a (got %a)", text, expected, literal.real);
 }
 
@@ -65,7 +66,8 @@ static void check_random_floats(int count)
     for (int i = 0; i < count; i++) {
         char text[128];
         int digits = 1 + (int)(random_next() % 25), length = 0;
-        length += sprintf(text, "%llu.", (unsigned long long)(random_next() >> (random_next() % 64)));
+        length +=
+            sprintf(text, "%llu.", (unsigned long long)(random_next() >> (random_next() % 64)));
         for (int j = 0; j < digits; j++)
             text[length++] = (char)('0' + random_next() % 10);
         sprintf(text + length, "e%d", (int)(random_next() % 680) - 345);
@@ -143,7 +145,8 @@ int main(void)
     int64_t numerator = 0, denominator = 0;
     ok(scaled.kind == LITERAL_SCALED && scaled.scale == 2 &&
            literal_get_integer(scaled.elements[0], &numerator) &&
-           literal_get_integer(scaled.elements[1], &denominator) && numerator == 157 && denominator == 50,
+           literal_get_integer(scaled.elements[1], &denominator) && numerator == 157 &&
+           denominator == 50,
        "3.14s2 is 157/50 with two digits");
     Literal large = read_number("123456789012345678901234567890", &length, &message);
     ok(large.byte_count == 13 && large.bytes[0] == 0xD2, "a large integer keeps all its digits");

@@ -1,6 +1,6 @@
-/* Random methods: what the syntax tree means, evaluated step by step as the language is defined, against
- * what their bytecode does, in both sets. The evaluator knows nothing of inlining or of where temporaries
- * live: every block is an object, every activation has variables of its own.
+/* Random methods: what the syntax tree means, evaluated step by step as the language is defined,
+ * against what their bytecode does, in both sets. The evaluator knows nothing of inlining or of
+ * where temporaries live: every block is an object, every activation has variables of its own.
  * OSVM_TEST_LONG: more methods; OSVM_TEST_SEED: another start. */
 #include "compiler/codegen.h"
 #include "compiler/number.h"
@@ -8,7 +8,14 @@
 #include "kernel/bytecode/verify.h"
 #include "tap.h"
 
-enum { METHODS = 4000, METHODS_LONG = 400000, BUDGET = 20000, TRACE_MAX = 4000, STACK = 64 };
+enum {
+    METHODS = 4000,
+    METHODS_LONG = 400000,
+    BUDGET = 20000,
+    TRACE_MAX = 4000,
+    STACK = 64,
+    DEEPEST_CALL = 60
+};
 
 static Arena *arena;
 
@@ -76,7 +83,8 @@ static void trace_note(Trace *trace, Value v)
 }
 
 /* Messages that mean the same on both sides; false: not one of these. */
-static bool send_common(Trace *trace, const char *selector, Value receiver, const Value *arguments, Value *result)
+static bool send_common(Trace *trace, const char *selector, Value receiver, const Value *arguments,
+                        Value *result)
 {
     Value a = arguments ? arguments[0] : nil;
     bool ints = receiver.kind == V_INT && a.kind == V_INT;
@@ -129,6 +137,7 @@ typedef struct Closure {
 
 typedef struct {
     Trace trace;
+    int depth;      /* of calls; random blocks call themselves */
     bool returning; /* a ^ is on its way */
     Value returned;
 } Tree;
@@ -153,7 +162,8 @@ static Value eval_block(Tree *t, Env *outer, const Block *block, const Value *ar
 {
     size_t count = block->arguments.count;
     Env *env = arena_alloc(arena, sizeof *env);
-    *env = (Env){outer, block, arena_alloc(arena, (count + block->declared.count + 1) * sizeof(Value))};
+    *env = (Env){outer, block,
+                 arena_alloc(arena, (count + block->declared.count + 1) * sizeof(Value))};
     for (size_t i = 0; i < count; i++)
         env->values[i] = arguments[i];
     Value value = nil;
@@ -168,7 +178,11 @@ static Value call(Tree *t, Value block, const Value *arguments, size_t count)
         return count ? nil : block;
     if (block.closure->block->arguments.count != count || --t->trace.budget < 0)
         return nil;
-    return eval_block(t, block.closure->env, block.closure->block, arguments);
+    if (++t->depth > DEEPEST_CALL)
+        t->trace.budget = 0;
+    Value value = eval_block(t, block.closure->env, block.closure->block, arguments);
+    t->depth--;
+    return value;
 }
 
 static Value eval_loop(Tree *t, const char *selector, Value receiver, const Value *arguments)
@@ -188,7 +202,8 @@ static Value eval_loop(Tree *t, const char *selector, Value receiver, const Valu
 
 static Value eval_to_do(Tree *t, Value from, Value to, int32_t step, Value body)
 {
-    for (int32_t i = from.number; !t->returning && (step > 0 ? i <= to.number : i >= to.number); i += step) {
+    for (int32_t i = from.number; !t->returning && (step > 0 ? i <= to.number : i >= to.number);
+         i += step) {
         Value each = make_int(i);
         call(t, body, &each, 1);
         t->trace.budget--;
@@ -196,7 +211,8 @@ static Value eval_to_do(Tree *t, Value from, Value to, int32_t step, Value body)
     return from;
 }
 
-static Value eval_message(Tree *t, Value receiver, const char *selector, const Value *a, size_t count)
+static Value eval_message(Tree *t, Value receiver, const char *selector, const Value *a,
+                          size_t count)
 {
     Value result;
     bool is_true = receiver.kind == V_TRUE, is_nil = receiver.kind == V_NIL;
@@ -219,7 +235,8 @@ static Value eval_message(Tree *t, Value receiver, const char *selector, const V
     if (strcmp(selector, "ifNotNil:") == 0)
         return is_nil ? nil : call(t, a[0], &receiver, a[0].closure->block->arguments.count);
     if (strcmp(selector, "ifNil:ifNotNil:") == 0)
-        return is_nil ? call(t, a[0], NULL, 0) : call(t, a[1], &receiver, a[1].closure->block->arguments.count);
+        return is_nil ? call(t, a[0], NULL, 0)
+                      : call(t, a[1], &receiver, a[1].closure->block->arguments.count);
     if (strncmp(selector, "while", 5) == 0 || strcmp(selector, "repeat") == 0)
         return eval_loop(t, selector, receiver, a);
     if (strcmp(selector, "to:do:") == 0)
@@ -236,7 +253,9 @@ static Value eval_send(Tree *t, Env *env, const Send *send, Value receiver)
     Value arguments[4];
     for (size_t i = 0; i < send->argument_count && !t->returning; i++)
         arguments[i] = eval(t, env, send->arguments[i]);
-    return t->returning ? nil : eval_message(t, receiver, send->selector, arguments, send->argument_count);
+    return t->returning
+               ? nil
+               : eval_message(t, receiver, send->selector, arguments, send->argument_count);
 }
 
 static Value eval_literal(const Literal *literal)
@@ -448,11 +467,19 @@ static bool machine_step(Machine *m, Frame *f, const Instruction *i, Value *resu
     case OP_DUPLICATE: push(m, f, f->stack[f->top - 1]); break;
     case OP_POP: pop(m, f); break;
     case OP_STORE_TEMP: f->stack[i->index] = f->stack[f->top - 1]; break;
-    case OP_POP_INTO_TEMP: value = pop(m, f); f->stack[i->index] = value; break;
+    case OP_POP_INTO_TEMP:
+        value = pop(m, f);
+        f->stack[i->index] = value;
+        break;
     case OP_STORE_REMOTE_TEMP: *remote(m, f, i) = f->stack[f->top - 1]; break;
-    case OP_POP_INTO_REMOTE_TEMP: value = pop(m, f); *remote(m, f, i) = value; break;
+    case OP_POP_INTO_REMOTE_TEMP:
+        value = pop(m, f);
+        *remote(m, f, i) = value;
+        break;
     case OP_SEND: machine_send(m, f, f->code->literals[i->index]->name, (unsigned)i->count); break;
-    case OP_SEND_SPECIAL: machine_send(m, f, special_selectors[i->index].name, (unsigned)i->count); break;
+    case OP_SEND_SPECIAL:
+        machine_send(m, f, special_selectors[i->index].name, (unsigned)i->count);
+        break;
     case OP_JUMP:
     case OP_JUMP_IF_TRUE:
     case OP_JUMP_IF_FALSE: machine_jump(m, f, i); break;
@@ -474,7 +501,8 @@ static Value run_frame(Machine *m, Frame *f)
     Value result = nil;
     while (!m->fault && m->trace.budget > 0) {
         Instruction i;
-        if (!bytecode_decode(f->code->set, f->code->bytecodes, f->code->bytecode_count, f->pc, &i)) {
+        if (!bytecode_decode(f->code->set, f->code->bytecodes, f->code->bytecode_count, f->pc,
+                             &i)) {
             m->fault = "no instruction here";
             break;
         }
@@ -575,7 +603,8 @@ static void put_condition(Writer *w)
 
 static void put_conditional(Writer *w)
 {
-    static const char *const forms[] = {"ifTrue:", "ifFalse:", "ifTrue:ifFalse:", "ifFalse:ifTrue:"};
+    static const char *const forms[] = {
+        "ifTrue:", "ifFalse:", "ifTrue:ifFalse:", "ifFalse:ifTrue:"};
     const char *form = forms[random_below(4)];
     put(w, "(");
     put_condition(w);
@@ -603,12 +632,24 @@ static void put_nil_test(Writer *w)
     }
 }
 
+/* A block that one round makes and later rounds evaluate, when its variable has changed. */
+static void put_capturing_loop(Writer *w)
+{
+    int a = w->names[w->count - 1], b = w->names[w->count - 2], i = w->next++;
+    put(w, "1 to: 3 do: [:v%d | v%d := v%d. (v%d) ifNil: [v%d := [v%d]]. self note: (v%d value)]",
+        i, a, i, b, b, a, b);
+}
+
 static void put_loop(Writer *w)
 {
-    if (random_below(3)) {
+    if (w->count > 2 && w->assignable[w->count - 1] && w->assignable[w->count - 2] &&
+        random_below(3) == 0) {
+        put_capturing_loop(w);
+    } else if (random_below(3)) {
         unsigned step = random_below(3);
         if (random_below(2))
-            put(w, "%u to: %u %sdo: ", 1 + random_below(2), 2 + random_below(3), step == 1 ? "by: 2 " : "");
+            put(w, "%u to: %u %sdo: ", 1 + random_below(2), 2 + random_below(3),
+                step == 1 ? "by: 2 " : "");
         else if (step)
             put(w, "(0 - 1) to: (self note: %u) do: ", random_below(3));
         else
@@ -626,7 +667,8 @@ static void put_loop(Writer *w)
 
 static void put_simple(Writer *w)
 {
-    static const char *const constants[] = {"nil", "true", "false", "self", "0", "-1", "70000", "2"};
+    static const char *const constants[] = {"nil", "true", "false", "self",
+                                            "0",   "-1",   "70000", "2"};
     if (random_below(3) == 0)
         put(w, "%s", constants[random_below(8)]);
     else if (random_below(3) == 0)
@@ -644,23 +686,88 @@ static void put_expression(Writer *w)
     w->depth++;
     switch (random_below(14)) {
     case 0:
-    case 1: put(w, "(self note: ("); put_expression(w); put(w, "))"); break;
-    case 2:
-    case 3: put(w, "("); put_expression(w); put(w, ") %c (", random_below(2) ? '+' : '-'); put_expression(w);
-        put(w, ")"); break;
-    case 4: put(w, "("); put_conditional(w); put(w, ")"); break;
-    case 5: put(w, "("); put_nil_test(w); put(w, ")"); break;
-    case 6: put_block(w, random_below(2)); break;
-    case 7: put(w, "("); put_block(w, false); put(w, " value)"); break;
-    case 8: put(w, "("); put_block(w, true); put(w, " value: "); put_simple(w); put(w, ")"); break;
-    case 9: put_variable(w); put(w, " value"); break;
-    case 10: put(w, "("); put_variable(w); put(w, " value: "); put_simple(w); put(w, ")"); break;
-    case 11: put(w, "({"); put_expression(w); put(w, ". "); put_expression(w); put(w, "} at: %u)", random_below(3));
+    case 1:
+        put(w, "(self note: (");
+        put_expression(w);
+        put(w, "))");
         break;
-    case 12: put(w, "(self note: "); put_simple(w); put(w, "; note: "); put_simple(w); put(w, ")"); break;
+    case 2:
+    case 3:
+        put(w, "(");
+        put_expression(w);
+        put(w, ") %c (", random_below(2) ? '+' : '-');
+        put_expression(w);
+        put(w, ")");
+        break;
+    case 4:
+        put(w, "(");
+        put_conditional(w);
+        put(w, ")");
+        break;
+    case 5:
+        put(w, "(");
+        put_nil_test(w);
+        put(w, ")");
+        break;
+    case 6: put_block(w, random_below(2)); break;
+    case 7:
+        put(w, "(");
+        put_block(w, false);
+        put(w, " value)");
+        break;
+    case 8:
+        put(w, "(");
+        put_block(w, true);
+        put(w, " value: ");
+        put_simple(w);
+        put(w, ")");
+        break;
+    case 9:
+        put_variable(w);
+        put(w, " value");
+        break;
+    case 10:
+        put(w, "(");
+        put_variable(w);
+        put(w, " value: ");
+        put_simple(w);
+        put(w, ")");
+        break;
+    case 11:
+        put(w, "({");
+        put_expression(w);
+        put(w, ". ");
+        put_expression(w);
+        put(w, "} at: %u)", random_below(3));
+        break;
+    case 12:
+        put(w, "(self note: ");
+        put_simple(w);
+        put(w, "; note: ");
+        put_simple(w);
+        put(w, ")");
+        break;
     default: put_simple(w);
     }
     w->depth--;
+}
+
+/* v1 := [v2], to be evaluated when v2 has got another value; or such an evaluation. */
+static void put_capture(Writer *w)
+{
+    int target = -1;
+    for (int i = 0; i < w->count; i++)
+        if (w->assignable[i] && random_below(3) == 0)
+            target = w->names[i];
+    if (target < 0 || random_below(2)) {
+        put(w, "self note: (");
+        put_variable(w);
+        put(w, " value)");
+    } else {
+        put(w, "v%d := [", target);
+        put_variable(w);
+        put(w, random_below(3) ? "]" : " value]");
+    }
 }
 
 static void put_assignment(Writer *w)
@@ -677,7 +784,7 @@ static void put_assignment(Writer *w)
 static void put_statement(Writer *w)
 {
     w->depth++;
-    switch (random_below(10)) {
+    switch (random_below(14)) {
     case 0:
     case 1:
     case 2:
@@ -686,11 +793,18 @@ static void put_statement(Writer *w)
     case 5: put_nil_test(w); break;
     case 6:
     case 7:
+    case 8:
+    case 9: put_capture(w); break;
+    case 10:
+    case 11:
         if (w->depth < DEEPEST) {
             put_loop(w);
             break;
         } /* fall through */
-    default: put(w, "self note: ("); put_expression(w); put(w, ")");
+    default:
+        put(w, "self note: (");
+        put_expression(w);
+        put(w, ")");
     }
     w->depth--;
 }
@@ -736,13 +850,15 @@ static const char *compare(const Tree *t, const Machine *m)
         return arena_printf(arena, "%zu notes instead of %zu", m->trace.count, t->trace.count);
     for (size_t i = 0; i < t->trace.count; i++)
         if (t->trace.items[i] != m->trace.items[i])
-            return arena_printf(arena, "note %zu is %d instead of %d", i, m->trace.items[i], t->trace.items[i]);
+            return arena_printf(arena, "note %zu is %d instead of %d", i, m->trace.items[i],
+                                t->trace.items[i]);
     if (note_of(t->returned) != note_of(m->returned))
         return "another answer";
     for (size_t i = 0; t->returned.kind == V_ARRAY && i < t->returned.array->count; i++)
         if (note_of(t->returned.array->items[i]) != note_of(m->returned.array->items[i]))
             return arena_printf(arena, "element %zu is %d instead of %d", i,
-                                note_of(m->returned.array->items[i]), note_of(t->returned.array->items[i]));
+                                note_of(m->returned.array->items[i]),
+                                note_of(t->returned.array->items[i]));
     return NULL;
 }
 
@@ -764,12 +880,12 @@ static const char *run_code(const CompiledCode *code, const Tree *t)
     return compare(t, &m);
 }
 
-/* Frames hold at most 63 variables and 56 values; V3 closures copy at most 15, and its jumps skip at
- * most 1023 bytes. Methods beyond that are refused. */
+/* Frames hold at most 63 variables and 56 values; V3 closures copy at most 15, and its jumps skip
+ * at most 1023 bytes. Methods beyond that are refused. */
 static bool is_limit(const char *message)
 {
-    return strstr(message, "surroundings") || strstr(message, "too long") || strstr(message, "more than 63") ||
-           strstr(message, "more than 56");
+    return strstr(message, "surroundings") || strstr(message, "too long") ||
+           strstr(message, "more than 63") || strstr(message, "more than 56");
 }
 
 static void run_method(Writer *w, Score *score)
@@ -794,7 +910,8 @@ static void run_method(Writer *w, Score *score)
         return;
     }
     for (int set = SET_V3; set <= SET_SISTA; set++) {
-        CompiledCode *code = compile_method(&tools, parse(&tools, source), &scope, (BytecodeSet)set);
+        CompiledCode *code =
+            compile_method(&tools, parse(&tools, source), &scope, (BytecodeSet)set);
         const char *difference = NULL;
         if (!code && diagnostics.error_count == 1 && is_limit(diagnostics.last->message)) {
             diagnostics.error_count = 0;
@@ -826,7 +943,7 @@ int main(void)
         arena_free(arena);
     }
     is_int(score.wrong, 0, "%d methods: bytecode does what the tree means", score.compared / 2);
-    ok(score.compared > methods, "enough of them end (%d did not) and fit (%d did not)", score.unfinished,
-       score.refused);
+    ok(score.compared > methods, "enough of them end (%d did not) and fit (%d did not)",
+       score.unfinished, score.refused);
     return done_testing();
 }

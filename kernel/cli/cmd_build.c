@@ -18,8 +18,9 @@ typedef struct {
 } Build;
 
 static const char *const warning_options[] = {
-    "Werror", "Wall", "Wundeclared", "Wunused", "Wshadowed", "Wunsent", "Wunreachable", "Wencoding",
-    "Wno-undeclared", "Wno-unused", "Wno-shadowed", "Wno-unsent", "Wno-unreachable", "Wno-encoding",
+    "Werror",       "Wall",         "Wundeclared",     "Wunused",        "Wshadowed",
+    "Wunsent",      "Wunreachable", "Wencoding",       "Wno-undeclared", "Wno-unused",
+    "Wno-shadowed", "Wno-unsent",   "Wno-unreachable", "Wno-encoding",
 };
 
 static void build_start(Build *build, Cli *cli)
@@ -57,7 +58,8 @@ static int write_image(const char *path, const uint8_t *bytes, size_t size, Osvm
     if (asprintf(&temporary, "%s.new", path) < 0)
         return OSVM_INTERNAL;
     FILE *file = fopen(temporary, "wb");
-    bool written = file && fwrite(bytes, 1, size, file) == size && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    bool written = file && fwrite(bytes, 1, size, file) == size && fflush(file) == 0 &&
+                   fsync(fileno(file)) == 0;
     if (file && fclose(file) != 0)
         written = false;
     written = written && rename(temporary, path) == 0;
@@ -73,7 +75,8 @@ static int run_build(Cli *cli, OsvmError *error)
 {
     Build build;
     size_t size;
-    const char *output = options_text(cli->options, "o"), *manifest = options_text(cli->options, "manifest");
+    const char *output = options_text(cli->options, "o"),
+               *manifest = options_text(cli->options, "manifest");
     if (!output) {
         error_set(error, OSVM_USAGE, "'osvm build' needs -o IMAGE");
         return OSVM_USAGE;
@@ -88,26 +91,41 @@ static int run_build(Cli *cli, OsvmError *error)
     return build_finish(&build, status);
 }
 
-#define WARNING(option, text) {.name = option, .kind = OSVM_FLAG, .value = "no", .help = text}
-#define COMPILER_OPTIONS                                                                          \
-    {.name = "bytecodes", .kind = OSVM_CHOICE, .choices = "sista|v3", .value = "sista",           \
-     .help = "the bytecode set"},                                                                 \
-        WARNING("Werror", "warnings are errors"), WARNING("Wall", "warn of everything below"),    \
-        WARNING("Wundeclared", "variables nobody declares (on)"),                                 \
-        WARNING("Wunused", "temporaries never read (on)"),                                        \
-        WARNING("Wshadowed", "names that hide others (on)"),                                      \
-        WARNING("Wunsent", "messages no class implements"),                                       \
-        WARNING("Wunreachable", "statements behind a return (on)"),                               \
-        WARNING("Wencoding", "files that are not UTF-8 (on)"), WARNING("Wno-undeclared", "off"),  \
-        WARNING("Wno-unused", "off"), WARNING("Wno-shadowed", "off"),                             \
-        WARNING("Wno-unsent", "off"), WARNING("Wno-unreachable", "off"),                          \
-        WARNING("Wno-encoding", "off"), {.name = NULL}
+#define WARNING(option, text)                                          \
+    {                                                                  \
+        .name = option, .kind = OSVM_FLAG, .value = "no", .help = text \
+    }
+#define COMPILER_OPTIONS                                                                         \
+    {.name = "bytecodes",                                                                        \
+     .kind = OSVM_CHOICE,                                                                        \
+     .choices = "sista|v3",                                                                      \
+     .value = "sista",                                                                           \
+     .help = "the bytecode set"},                                                                \
+        WARNING("Werror", "warnings are errors"), WARNING("Wall", "warn of everything below"),   \
+        WARNING("Wundeclared", "variables nobody declares (on)"),                                \
+        WARNING("Wunused", "temporaries never read (on)"),                                       \
+        WARNING("Wshadowed", "names that hide others (on)"),                                     \
+        WARNING("Wunsent", "messages no class implements"),                                      \
+        WARNING("Wunreachable", "statements behind a return (on)"),                              \
+        WARNING("Wencoding", "files that are not UTF-8 (on)"), WARNING("Wno-undeclared", "off"), \
+        WARNING("Wno-unused", "off"), WARNING("Wno-shadowed", "off"),                            \
+        WARNING("Wno-unsent", "off"), WARNING("Wno-unreachable", "off"),                         \
+        WARNING("Wno-encoding", "off"),                                                          \
+    {                                                                                            \
+        .name = NULL                                                                             \
+    }
 
 static const OsvmOption build_options[] = {
     {.name = "o", .kind = OSVM_TEXT, .choices = "IMAGE", .help = "the image to write"},
     {.name = "bits", .kind = OSVM_CHOICE, .choices = "64|32", .value = "64", .help = "its width"},
-    {.name = "start", .kind = OSVM_TEXT, .choices = "EXPRESSION", .help = "what it evaluates when it starts"},
-    {.name = "manifest", .kind = OSVM_TEXT, .choices = "FILE", .help = "which classes play which roles"},
+    {.name = "start",
+     .kind = OSVM_TEXT,
+     .choices = "EXPRESSION",
+     .help = "what it evaluates when it starts"},
+    {.name = "manifest",
+     .kind = OSVM_TEXT,
+     .choices = "FILE",
+     .help = "which classes play which roles"},
     COMPILER_OPTIONS,
 };
 
@@ -115,8 +133,10 @@ const Command command_build = {
     .name = "build",
     .operands = "SOURCE...",
     .summary = "make an image from Smalltalk sources",
-    .details = "Sources are Tonel directories or files (*.class.st, *.extension.st) and chunk files (*.st).\n"
-               "See docs/building-images.md. The exit code is 1 when there are errors in the sources.",
+    .details =
+        "Sources are Tonel directories or files (*.class.st, *.extension.st) and chunk files "
+        "(*.st).\n"
+        "See docs/building-images.md. The exit code is 1 when there are errors in the sources.",
     .options = build_options,
     .least = 1,
     .most = -1,
