@@ -14,7 +14,8 @@
  *      operands) is the same whichever way one comes, is given by `depths`, and never exceeds 16
  *      (56 with the large frame flag or `trust_depth`). An instruction takes no more values than
  *      there are above the temporaries (in embedded blocks: above arguments and copied values).
- *      One exception: the long store of the error code right behind callPrimitive reads the last temporary.
+ *      One exception: the long store of the error code right behind callPrimitive reads the last
+ *      temporary.
  *  V4  Temporaries, and those that hold the vectors of remote temporaries, lie in the frame.
  *  V5  Literal indices are in range; a super send has a last literal. With `literal` given:
  *      literal variables have a slot 1, full closures are made of code whose frame holds the
