@@ -165,7 +165,8 @@ typedef struct {
 typedef struct {
     const SourceText *source;
     size_t start, end;
-    const char *selector; /* NULL: a doIt */
+    size_t pattern_start, pattern_end; /* where the pattern stands apart (Tonel), else equal */
+    const char *selector;              /* NULL: a doIt */
     size_t selector_start, selector_end;
     Block *body; /* its arguments are the method's */
     Pragma *pragmas;

@@ -887,6 +887,20 @@ static void code_set_outer(CompiledCode *code)
     }
 }
 
+/* The text, as if the pattern stood in front of the body. */
+static const char *method_source(const Generator *g)
+{
+    const Method *method = g->method;
+    const char *text = method->source->text;
+    size_t start = method->pattern_start, end = method->pattern_end;
+    while (start < end && text[start] == ' ')
+        start++;
+    while (end > start && text[end - 1] == ' ')
+        end--;
+    return arena_printf(g->tools->arena, "%.*s%.*s", (int)(end - start), text + start,
+                        (int)(method->end - method->start), text + method->start);
+}
+
 static CompiledCode *gen_method(Generator *g)
 {
     Method *method = g->method;
@@ -911,8 +925,7 @@ static CompiledCode *gen_method(Generator *g)
     result->has_primitive = method->has_primitive || quick;
     result->arg_count = (unsigned)method->body->arguments.count;
     result->selector = method->selector;
-    result->source = arena_copy(g->tools->arena, method->source->text + method->start,
-                                method->end - method->start);
+    result->source = method_source(g);
     code_set_outer(result);
     return result;
 }

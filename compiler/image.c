@@ -799,19 +799,11 @@ static bool check_shapes(Builder *b)
     return sound;
 }
 
-static void declare_globals(Program *program)
-{
-    static const char *const names[] = {"Smalltalk", "Processor"};
-    for (int i = 0; i < 2; i++)
-        name_table_put(&program->globals, names_of(program->tools->names, names[i]), program);
-}
-
 uint8_t *image_build(Program *program, const ImageOptions *options, size_t *size)
 {
     CompileTools *tools = program->tools;
     Builder builder = {.program = program, .options = options, .arena = tools->arena};
     Builder *b = &builder;
-    declare_globals(program);
     program_compile(program, options->set);
     if (!roles_find(program, options->manifest, b->roles) || !check_shapes(b) ||
         tools->diagnostics->error_count)

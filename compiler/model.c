@@ -14,6 +14,9 @@ void program_init(Program *program, CompileTools *tools)
     program->tools = tools;
     name_table_init(&program->by_name, tools->arena);
     name_table_init(&program->globals, tools->arena);
+    static const char *const made_by_builder[] = {"Smalltalk", "Processor"};
+    for (int i = 0; i < 2; i++)
+        name_table_put(&program->globals, names_of(tools->names, made_by_builder[i]), program);
 }
 
 ClassModel *program_class(Program *program, const char *name, const SourceText *source,

@@ -816,6 +816,8 @@ Method *parse_method_parts(CompileTools *tools, const SourceText *source, size_t
     Parser p;
     parser_start(&p, tools, source, pattern_start, pattern_end);
     Method *method = method_new(&p, body_start, body_end);
+    method->pattern_start = pattern_start;
+    method->pattern_end = pattern_end;
     parser_advance(&p);
     parse_pattern(&p, method);
     if (!p.panicking && p.token.kind != TOKEN_END)

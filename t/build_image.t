@@ -75,6 +75,12 @@ grep -qF 'wrong.st:4:' "$dir/messages"; check $? "errors in chunks have the plac
 printf 'array: Missing\nnonsense\n' > "$dir/manifest"
 "$osvm" build image/Kernel --manifest "$dir/manifest" -o "$dir/x.image" 2> "$dir/messages"
 grep -qF 'no class has this name' "$dir/messages"; check $? "a manifest's wrong class is reported"
+"$osvm" compile -S image/Kernel -Werror > "$dir/listing" 2> "$dir/messages"
+check $? "compile -S lists the built-in image"
+sources=$(grep -hE '^[A-Za-z0-9]+( class)? >> .*\[$' image/Kernel/*.class.st | wc -l)
+[ "$(grep -c '^method ' "$dir/listing")" = "$sources" ]; check $? "with all its methods"
+"$osvm" compile "$dir/bad" 2> "$dir/messages"
+[ $? = 1 ]; check $? "compile reports errors by its exit code"
 "$osvm" build image/Kernel 2> "$dir/messages"
 [ $? = 64 ]; check $? "without -o: exit code 64"
 echo "1..$count"

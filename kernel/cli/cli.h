@@ -47,7 +47,7 @@ struct Command {
 };
 
 extern const Command command_run, command_info, command_check, command_dump, command_convert,
-    command_build, command_asm, command_plugins, command_help;
+    command_build, command_compile, command_asm, command_plugins, command_help;
 
 /* The whole of it: answers the exit code of the process. Never prints to standard output what
  * cannot be written without saying so. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "compiler/image.h"
+#include "kernel/bytecode/disasm.h"
 
 enum { WRONG_SOURCES = 1 }; /* the exit code when there were errors in them */
 
@@ -141,4 +142,49 @@ const Command command_build = {
     .least = 1,
     .most = -1,
     .run = run_build,
+};
+
+/* --- compile -------------------------------------------------------------- */
+
+/* In the form that `osvm asm` reads. */
+static void list_methods(const Build *build)
+{
+    const ClassList *classes = &build->program.classes;
+    for (size_t i = 0; i < classes->count; i++)
+        for (int side = 0; side < 2; side++) {
+            const MethodList *methods = &classes->items[i]->methods[side];
+            for (size_t j = 0; j < methods->count; j++)
+                if (methods->items[j]->code)
+                    printf("%s\n", disasm_write(methods->items[j]->code, build->tools.arena));
+        }
+}
+
+static int run_compile(Cli *cli, OsvmError *error)
+{
+    Build build;
+    (void)error;
+    build_start(&build, cli);
+    program_compile(&build.program, build.options.set);
+    if (options_flag(cli->options, "S"))
+        list_methods(&build);
+    return build_finish(&build, OSVM_OK);
+}
+
+static const OsvmOption compile_options[] = {
+    {.name = "S",
+     .kind = OSVM_FLAG,
+     .value = "no",
+     .help = "print what it becomes, as `asm` reads it"},
+    COMPILER_OPTIONS,
+};
+
+const Command command_compile = {
+    .name = "compile",
+    .operands = "SOURCE...",
+    .summary = "compile Smalltalk sources: show what is wrong, or the bytecode",
+    .details = "The exit code is 1 when there are errors in the sources.",
+    .options = compile_options,
+    .least = 1,
+    .most = -1,
+    .run = run_compile,
 };

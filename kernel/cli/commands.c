@@ -12,7 +12,7 @@
 
 static const Command *const commands[] = {
     &command_run,   &command_info, &command_check,   &command_dump, &command_convert,
-    &command_build, &command_asm,  &command_plugins, &command_help,
+    &command_build, &command_compile, &command_asm,  &command_plugins, &command_help,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
