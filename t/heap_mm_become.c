@@ -56,9 +56,11 @@ static void two_way(bool old_x, bool old_y, Word slots_x, Word slots_y)
     ok(object_slot(x, 0) == small_integer_oop(2), "  and the contents");
     ok(header_hash(header_of(x)) == hash_x && header_hash(header_of(y)) == hash_y,
        "  hashes stay with the references");
-    ok(follow(object_slot(mock_root(rig.host, holder), 0)) == x, "  references in the heap lead there");
+    ok(follow(object_slot(mock_root(rig.host, holder), 0)) == x,
+       "  references in the heap lead there");
     rig.mm->ops->scavenge(rig.mm, TENURE_BY_AGE);
-    ok(object_slot(mock_root(rig.host, root_x), 0) == small_integer_oop(2), "  also after a scavenge");
+    ok(object_slot(mock_root(rig.host, root_x), 0) == small_integer_oop(2),
+       "  also after a scavenge");
     finish_case();
 }
 
@@ -82,7 +84,8 @@ static void one_way_to_immediate(void)
     heap_store(heap, holder, 0, x);
     is_int(become_one(x, small_integer_oop(9), BECOME_ONE_WAY_COPY_HASH), MM_INAPPROPRIATE,
            "an immediate takes no hash");
-    is_int(become_one(x, small_integer_oop(9), BECOME_ONE_WAY), MM_OK, "without, it may be a target");
+    is_int(become_one(x, small_integer_oop(9), BECOME_ONE_WAY), MM_OK,
+           "without, it may be a target");
     rig.mm->ops->collect_full(rig.mm);
     ok(object_slot(mock_root(rig.host, root), 0) == small_integer_oop(9), "  and is found");
     finish_case();
@@ -100,16 +103,20 @@ static void validation(void)
     const MmOps *ops = rig.mm->ops;
     is_int(ops->become(rig.mm, bytes, array, BECOME_TWO_WAY), MM_BAD_RECEIVER, "receiver no Array");
     is_int(ops->become(rig.mm, array, bytes, BECOME_TWO_WAY), MM_BAD_ARGUMENT, "argument no Array");
-    is_int(ops->become(rig.mm, array, array_of(x), BECOME_TWO_WAY), MM_BAD_ARGUMENT, "other length");
-    is_int(become_one(small_integer_oop(1), x, BECOME_TWO_WAY), MM_INAPPROPRIATE, "first immediate");
-    is_int(become_one(x, small_integer_oop(1), BECOME_TWO_WAY), MM_INAPPROPRIATE, "second immediate");
+    is_int(ops->become(rig.mm, array, array_of(x), BECOME_TWO_WAY), MM_BAD_ARGUMENT,
+           "other length");
+    is_int(become_one(small_integer_oop(1), x, BECOME_TWO_WAY), MM_INAPPROPRIATE,
+           "first immediate");
+    is_int(become_one(x, small_integer_oop(1), BECOME_TWO_WAY), MM_INAPPROPRIATE,
+           "second immediate");
     is_int(become_one(pinned, x, BECOME_ONE_WAY), MM_PINNED, "first pinned");
     is_int(become_one(x, pinned, BECOME_TWO_WAY), MM_PINNED, "second pinned");
     is_int(become_one(x, pinned, BECOME_ONE_WAY), MM_OK, "a pinned target");
     is_int(become_one(fixed, y, BECOME_ONE_WAY), MM_NO_MODIFICATION, "first read-only");
     is_int(become_one(y, fixed, BECOME_TWO_WAY), MM_NO_MODIFICATION, "second read-only");
     is_int(become_one(y, fixed, BECOME_ONE_WAY_COPY_HASH), MM_NO_MODIFICATION, "and for the hash");
-    is_int(become_one(fixed, fixed, BECOME_TWO_WAY), MM_NO_MODIFICATION, "equal pairs are looked at");
+    is_int(become_one(fixed, fixed, BECOME_TWO_WAY), MM_NO_MODIFICATION,
+           "equal pairs are looked at");
     is_int(become_one(y, y, BECOME_TWO_WAY), MM_OK, "and skipped");
     is_int(become_one(heap->nil, y, BECOME_ONE_WAY), MM_INAPPROPRIATE, "nil stays nil");
     Oop from = new_object(false, 2), to = new_object(false, 2);
@@ -162,7 +169,8 @@ static void class_become(BecomeKind kind)
            "class becomes class, kind %d", kind);
     Oop class = heap_class_of(heap, mock_root(rig.host, instance));
     ok(class == mock_root(rig.host, root_a), "  the instance has the new class");
-    is_int(small_integer_value(object_slot(class, CLASS_FORMAT)), 1 << 16 | 1, "  with its contents");
+    is_int(small_integer_value(object_slot(class, CLASS_FORMAT)), 1 << 16 | 1,
+           "  with its contents");
     is_int(rig.mm->ops->class_enter(rig.mm, class), header_hash(header_of(class)),
            "  hash and index are one");
     rig.mm->ops->collect_full(rig.mm);
@@ -253,7 +261,8 @@ static void pause_does_not_grow(void)
         double time = microseconds() - start;
         best = time < best ? time : best;
     }
-    ok(best < (CHECKED ? 3000 : 300), "become of elements of a million-element array: %.1f us", best);
+    ok(best < (CHECKED ? 3000 : 300), "become of elements of a million-element array: %.1f us",
+       best);
     is_int(object_slot_count(follow(object_slot(mock_root(rig.host, root), 500000))), 1,
            "fifty times is as if never");
     finish_case();

@@ -94,7 +94,8 @@ static void weak_objects_mourn_once(void)
     heap_store(rig.heap, mock_root(rig.host, root), 2, new_pair());
     collect(SCAVENGE);
     collect(FULL);
-    ok(rig.mm->ops->mourner_at(rig.mm, 0) == mock_root(rig.host, root), "the queue can be looked at");
+    ok(rig.mm->ops->mourner_at(rig.mm, 0) == mock_root(rig.host, root),
+       "the queue can be looked at");
     ok(!rig.mm->ops->mourner_at(rig.mm, 1), "a weak object that lost twice is queued once");
     mock_root_pop(rig.host, 1);
     collect(FULL);
@@ -110,7 +111,8 @@ static void weak_objects_mourn_once(void)
 static void key_lives(How how, bool old)
 {
     size_t key = mock_root_push(rig.host, new_pair());
-    size_t root = mock_root_push(rig.host, new_ephemeron(old, mock_root(rig.host, key), new_pair()));
+    Oop first = new_ephemeron(old, mock_root(rig.host, key), new_pair());
+    size_t root = mock_root_push(rig.host, first);
     collect(how);
     Oop ephemeron = mock_root(rig.host, root);
     is_int(object_format(ephemeron), FORMAT_EPHEMERON, "%s, %s: a live key does not fire",
@@ -145,7 +147,8 @@ static void chain(How how, bool live, bool backward)
 {
     enum { LENGTH = 200 };
     Heap *heap = rig.heap;
-    size_t table = mock_root_push(rig.host, new_object(false, LENGTH, FORMAT_INDEXABLE, CLASS_ARRAY));
+    Oop array = new_object(false, LENGTH, FORMAT_INDEXABLE, CLASS_ARRAY);
+    size_t table = mock_root_push(rig.host, array);
     size_t first = mock_root_push(rig.host, heap->nil);
     Oop key = new_pair();
     if (live)
@@ -157,8 +160,9 @@ static void chain(How how, bool live, bool backward)
         key = next;
     }
     collect(how);
-    is_int(queue_length(), live ? 0 : LENGTH, "%s: a chain of ephemerons %s, %s order", how_name(how),
-           live ? "with a live end stays" : "fires", backward ? "backward" : "forward");
+    is_int(queue_length(), live ? 0 : LENGTH, "%s: a chain of ephemerons %s, %s order",
+           how_name(how), live ? "with a live end stays" : "fires",
+           backward ? "backward" : "forward");
     is_int(rig.host->finalizations, live ? 0 : LENGTH, "  and that is told");
     clean();
 }
@@ -169,7 +173,8 @@ static void cycle(How how)
     size_t x = mock_root_push(rig.host, new_ephemeron(false, a, b));
     size_t y = mock_root_push(rig.host, new_ephemeron(true, b, a));
     collect(how);
-    is_int(queue_length(), 2, "%s: two ephemerons that hold each other's keys both fire", how_name(how));
+    is_int(queue_length(), 2, "%s: two ephemerons that hold each other's keys both fire",
+           how_name(how));
     ok(object_slot(mock_root(rig.host, x), 0) == object_slot(mock_root(rig.host, y), 1),
        "  and agree on what they hold");
     clean();

@@ -38,7 +38,8 @@ static void require_poll(const Shim *shim, const char *what)
 
 static void require_object(const Heap *heap, Oop object, const char *what)
 {
-    REQUIRE(is_object(object) && object != NO_OOP, "%s: 0x%" PRIxWORD " is no object", what, object);
+    REQUIRE(is_object(object) && object != NO_OOP, "%s: 0x%" PRIxWORD " is no object", what,
+            object);
     REQUIRE(object >= heap->new_start && object < heap->old_end,
             "%s: object 0x%" PRIxWORD " lies outside the heap", what, object);
     REQUIRE(object_class_index(object) != CLASS_FREE, "%s: 0x%" PRIxWORD " is a free chunk", what,
@@ -351,7 +352,8 @@ static Oop shim_pin(Mm *mm, Oop object, bool pinned)
     if (!result)
         return result;
     REQUIRE(follow(object) == result, "pinning answers another object");
-    REQUIRE(header_is_pinned(header_of(result)) == pinned && (!pinned || heap_is_old(mm->heap, result)),
+    REQUIRE(header_is_pinned(header_of(result)) == pinned &&
+                (!pinned || heap_is_old(mm->heap, result)),
             "object 0x%" PRIxWORD " is not pinned as asked, or young", result);
     return result;
 }

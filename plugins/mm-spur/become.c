@@ -220,7 +220,8 @@ static void contents_changed(Heap *heap, Oop object)
 static Oop clone_object(Become *b, Oop object)
 {
     Word size = object_size(object);
-    CHECK(b->clone_end - b->clone_free >= size, "the clones of a become need more than was reserved");
+    CHECK(b->clone_end - b->clone_free >= size,
+          "the clones of a become need more than was reserved");
     memcpy(word_pointer(b->clone_free), word_pointer(object_start(object)), size);
     Oop clone = object_at_start(b->clone_free);
     b->clone_free += size;

@@ -196,7 +196,8 @@ MockHost *mock_host_new(size_t region_bytes)
         mock_fail("no memory");
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     region_bytes = (region_bytes + page - 1) / page * page;
-    void *region = WORD_BITS == 32 ? region_map_low(region_bytes) : region_map(NULL, region_bytes, 0);
+    void *region =
+        WORD_BITS == 32 ? region_map_low(region_bytes) : region_map(NULL, region_bytes, 0);
     if (!region)
         mock_fail("cannot reserve the region");
     host->base = pointer_word(region);
