@@ -256,7 +256,7 @@ static void put_code(Writer *w, Oop code, Word slots)
 
 static void put_hidden_roots(Writer *w, Oop roots)
 {
-    uint64_t queue = SAVED_BASE + 8 * w->total + 2 * HEADER_BYTES; /* its first page's oop */
+    uint64_t queue = SAVED_BASE + 8 * w->total + HEADER_BYTES; /* its first page's oop */
     put_references(w, roots, 0, CLASS_PAGES_MAX);
     for (Word i = CLASS_PAGES_MAX; i < HIDDEN_ROOTS_SLOTS; i++)
         put_word(w, (Word)(i == HIDDEN_MOURNERS && w->mourners ? queue : SAVED_BASE));
@@ -328,7 +328,7 @@ static void put_queue(Writer *w)
         save_put(&w->save, header, sizeof header);
         Word left = w->mourners - index;
         Word here = left < OBJ_STACK_ENTRIES ? left : OBJ_STACK_ENTRIES;
-        uint64_t next = SAVED_BASE + 8 * w->total + (page + 1) * queue_page_bytes() + 2 * HEADER_BYTES;
+        uint64_t next = SAVED_BASE + 8 * w->total + (page + 1) * queue_page_bytes() + HEADER_BYTES;
         put_word(w, here);
         put_word(w, HIDDEN_MOURNERS);
         put_word(w, 0);
@@ -379,7 +379,8 @@ static void write_all(Writer *w)
 {
     if (!map_heap(w))
         return;
-    qsort(w->linkages, w->linkage_count, sizeof *w->linkages, compare_oops);
+    if (w->linkage_count)
+        qsort(w->linkages, w->linkage_count, sizeof *w->linkages, compare_oops);
     while (w->heap->mm->ops->mourner_at(w->heap->mm, w->mourners))
         w->mourners++;
     uint64_t data_size = 8 * w->total + queue_pages(w) * queue_page_bytes() + BRIDGE_BYTES;
