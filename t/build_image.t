@@ -25,6 +25,17 @@ for bits in 64 32; do
 done
 [ "$(word "$dir/64-sista.image" 0)" = 68021 ]; check $? "64 bits: the magic number"
 [ "$(word "$dir/32-sista.image" 0)" = 6521 ]; check $? "32 bits: the magic number"
+for bits in 64 32; do
+    for set in sista v3; do
+        "$osvm" check "$dir/$bits-$set.image" > "$dir/messages" 2>&1
+        check $? "osvm check finds the image of $bits bits and $set sound"
+    done
+done
+"$osvm" build image/Kernel -o "$dir/hello.image" \
+    --start 'Console printLine: 30 factorial printString. Console quit: 7'
+[ "$("$osvm" "$dir/hello.image")" = 265252859812191058636308480000000 ]; check $? "it runs and prints"
+"$osvm" "$dir/hello.image" > "$dir/messages"
+[ $? = 7 ]; check $? "and ends with the status it gives"
 size=$(stat -c %s "$dir/64-sista.image")
 [ $((128 + $(word "$dir/64-sista.image" 8))) = "$size" ]; check $? "the header's size is that of the file"
 
