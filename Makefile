@@ -118,8 +118,8 @@ endef
 $(foreach t,$(TESTS),$(if $(filter heap_%,$(notdir $t)),\
     $(eval $(call test_rule,$t,t32,.32))$(eval $(call test_rule,$t,t64,.64)),\
     $(eval $(call test_rule,$t,any.checked,))))
-# Benchmarks in C: as tests, but production code.
-$(foreach t,$(wildcard bench/*.c),$(eval $(subst PROGRAMS,BENCHES,$(call test_rule,$t,b32,.32)))\
+# Benchmarks in C that say what they link: as tests, but production code.
+$(foreach t,$(shell grep -ls '^// LINK:' bench/*.c),$(eval $(subst PROGRAMS,BENCHES,$(call test_rule,$t,b32,.32)))\
     $(eval $(subst PROGRAMS,BENCHES,$(call test_rule,$t,b64,.64))))
 # Broken and sound plugins for the loader's tests.
 FIXTURES := $(patsubst t/plugins/%.c,$(BUILD)/t/plugins/%.so,$(shell find t/plugins -name '*.c' 2>/dev/null))
