@@ -182,8 +182,10 @@ Oop return_non_local(Vm *vm, Oop value)
 
 /* ---- Frames that must be looked at ---- */
 
-/* Drops what lies above the depth the verifier gives for the pc. Where control cannot come
- * (behind a return, in the midst of an instruction) the activation can only fail to return. */
+/* Drops what lies above the depth the verifier gives for the pc; what lacks is nil. (Images
+ * that jump between contexts return to one without the value it waits for.) Where control
+ * cannot come, behind a return or inside an instruction, the activation can only fail to
+ * return. */
 Oop return_check_frame(Vm *vm)
 {
     Word *frame = frame_at(vm->fp);
@@ -197,10 +199,12 @@ Oop return_check_frame(Vm *vm)
     bool right_args = frame_is_block(frame) || facts->args == args;
     if (facts->bad && vm->ip == method + facts->first_ip && have < STACK_SLOTS_MAX)
         return return_unknown_bytecode(vm);
-    if (depth < (int)args || depth > have || !right_args) {
+    if (depth < (int)args || !right_args) {
         vm->sp = vm->fp + (Word)(FRAME_RECEIVER * WORD_BYTES);
         return return_impossible(vm, vm->heap.nil);
     }
+    for (; have < depth; have++)
+        push(vm, vm->heap.nil);
     vm->sp = vm->fp - (Word)(FRAME_FIXED + depth - (int)args) * WORD_BYTES;
     frame[FRAME_FLAGS] &= ~(FRAME_UNSURE | FRAME_SISTA | FRAME_CAREFUL);
     frame[FRAME_FLAGS] |= code_modes_for(vm, facts, frame[FRAME_RECEIVER]);

@@ -271,7 +271,10 @@ static bool read_activation(Vm *vm, Oop context, Activation *a)
         a->args = code_facts(vm, a->code)->args;
     else if (!closure_args(a->closure, &a->args))
         return false;
-    return a->args <= a->depth;
+    /* Images pop even an argument for a while, to push it again by returning it. */
+    if (a->depth < a->args)
+        a->depth = a->args;
+    return a->args <= (unsigned)room;
 }
 
 /* The address of the next bytecode, kept inside the code where pc is nonsense. */
