@@ -20,7 +20,8 @@ static char diary[96];     /* what fixtures write about themselves */
 
 static Plugins *plugins_in(const char *path)
 {
-    PluginsConfig config = {.path = path, .own = world, .world = world, .log_level = OSVM_ERROR};
+    PluginsConfig config = {.path = path, .only_path = true, .own = world, .world = world,
+                            .log_level = OSVM_ERROR};
     return plugins_new(&config);
 }
 

@@ -29,6 +29,7 @@ typedef struct Plugins Plugins;
 
 typedef struct PluginsConfig {
     const char *path;       /* --plugin-path: directories with ':' between; NULL: none */
+    bool only_path;         /* look nowhere but in `path` */
     const OsvmWorld *own;   /* host's: the kernel's; OSVM_PLUGIN_PATH is read from it */
     const OsvmWorld *world; /* host's: what plugins see as the world */
     OsvmLogLevel log_level; /* messages up to this level are written */

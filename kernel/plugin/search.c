@@ -70,6 +70,8 @@ void search_path_fill(SearchPath *path, const PluginsConfig *config)
 {
     *path = (SearchPath){0};
     add_list(path, config->path);
+    if (config->only_path)
+        return;
     add_list(path, config->own->get_variable(config->own, "OSVM_PLUGIN_PATH"));
     add_beside_executable(path, "lib/osvm");
     add_beside_executable(path, "../lib/osvm");
