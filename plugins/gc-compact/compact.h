@@ -25,8 +25,7 @@
 #define OSVM_PLUGINS_GC_COMPACT_H
 
 #include "osvm/plugin.h"
-#include "plugins/gc/chunks.h"
-#include "plugins/gc/marker.h"
+#include "plugins/gc/old_space.h"
 
 /* Where a block's unit goes. */
 typedef struct {
@@ -39,12 +38,8 @@ typedef struct {
 #define STAYS ((Word)1)
 
 typedef struct {
-    Gc gc; /* first: what others know of it */
+    OldSpace space; /* first */
     const OsvmHost *host;
-    Chunks chunks;
-    /* The image was adopted up to here without a look; free chunks below are
-     * not on the lists yet. 0: none. */
-    Word unlisted_end;
     size_t stack_bytes;    /* of the mark stack; 0: by the size of the heap */
     Word prefix_waste;     /* the dense prefix may be free to one part in so many; 0: not at all */
     bool forced;           /* everything moves that can */

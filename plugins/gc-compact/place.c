@@ -63,9 +63,9 @@ Word compact_unit_end(const Compact *compact, size_t block)
 static size_t prefix_end(const Compact *compact)
 {
     const LiveMap *map = &compact->marker.map;
-    size_t fixed = live_map_granule(map, compact->gc.heap->hidden_roots) / BLOCK_GRANULES + 1;
+    size_t fixed = live_map_granule(map, compact->space.gc.heap->hidden_roots) / BLOCK_GRANULES + 1;
     size_t end = fixed;
-    size_t base = live_map_granule(map, compact->gc.heap->old_start), live = 0;
+    size_t base = live_map_granule(map, compact->space.gc.heap->old_start), live = 0;
     for (size_t block = compact->first_block; block < compact->end_block; block++) {
         uint64_t ranks;
         live += count_block(map, block, &ranks);
@@ -116,8 +116,8 @@ void compact_place(Compact *compact)
 {
     const LiveMap *map = &compact->marker.map;
     size_t prefix = prefix_end(compact);
-    Placer placer = {compact->gc.heap->old_start, compact->first_block};
-    compact->moving_start = compact->gc.heap->old_end;
+    Placer placer = {compact->space.gc.heap->old_start, compact->first_block};
+    compact->moving_start = compact->space.gc.heap->old_end;
     for (size_t block = compact->first_block; block < compact->end_block; block++) {
         Place *place = compact_place_of(compact, block);
         size_t live = count_block(map, block, &place->ranks);

@@ -27,14 +27,14 @@ static void move_slots(const Compact *compact, Word *to, const Word *from, Word 
 static void update_object(const Compact *compact, Oop object)
 {
     Word first, end;
-    heap_pointer_slots(compact->gc.heap, object, &first, &end);
+    heap_pointer_slots(compact->space.gc.heap, object, &first, &end);
     update_slots(compact, object_slots(object), first, end);
 }
 
 static void visit_reference(void *context, Oop *slot)
 {
     const Compact *compact = context;
-    const Heap *heap = compact->gc.heap;
+    const Heap *heap = compact->space.gc.heap;
     Word address = pointer_word(slot);
     if ((uintptr_t)slot == address && address >= heap->new_start && address < heap->old_end)
         return; /* inside an object: updated with it */
@@ -50,7 +50,7 @@ static void visit_reference(void *context, Oop *slot)
 static inline void move_object(Compact *compact, Oop object, Word start, Word to, Word size)
 {
     Word first, end, slots = (size - (object - start) - HEADER_BYTES) >> WORD_SHIFT;
-    heap_pointer_slots(compact->gc.heap, object, &first, &end);
+    heap_pointer_slots(compact->space.gc.heap, object, &first, &end);
     uint64_t *headers = word_pointer(to);
     *headers = *(const uint64_t *)word_pointer(start);
     if (object != start)
@@ -97,8 +97,8 @@ static void update_unit(Compact *compact, size_t block)
 
 void compact_slide(Compact *compact)
 {
-    Mm *mm = compact->gc.heap->mm;
-    if (compact->moving_start >= compact->gc.heap->old_end)
+    Mm *mm = compact->space.gc.heap->mm;
+    if (compact->moving_start >= compact->space.gc.heap->old_end)
         return;
     for (size_t block = 0; block < compact->first_block; block++)
         update_unit(compact, block);
@@ -122,7 +122,7 @@ static void sweep_unit(Compact *compact, size_t block)
     size_t granule = live_map_next_set(map, live_map_block_first(map, block), end);
     while ((granule = live_map_next_clear(map, granule, end)) < end) {
         size_t next = live_map_next_set(map, granule, end);
-        chunks_add(&compact->chunks, live_map_address(map, granule), live_map_address(map, next));
+        chunks_add(&compact->space.chunks, live_map_address(map, granule), live_map_address(map, next));
         granule = next;
     }
 }
@@ -130,11 +130,7 @@ static void sweep_unit(Compact *compact, size_t block)
 void compact_sweep(Compact *compact)
 {
     const LiveMap *map = &compact->marker.map;
-    Heap *heap = compact->gc.heap;
-    Word used = compact->chunks.tail_used;
-    chunks_reset(&compact->chunks, heap, heap->old_end);
-    chunks_add(&compact->chunks, compact->packed_end, heap->old_end);
-    compact->chunks.tail_used = used > compact->packed_end ? used : compact->packed_end;
+    old_space_begin_sweep(&compact->space, compact->packed_end);
     for (size_t block = compact->first_block; block < compact->end_block; block++) {
         Place *place = compact_place_of(compact, block);
         if (!(place->to & STAYS))
@@ -142,7 +138,7 @@ void compact_sweep(Compact *compact)
         size_t end = (block + 1) * BLOCK_GRANULES;
         Word start = live_map_address(
             map, live_map_next_set(map, live_map_block_first(map, block), end));
-        chunks_add(&compact->chunks, place->to & ~STAYS, start);
+        chunks_add(&compact->space.chunks, place->to & ~STAYS, start);
         sweep_unit(compact, block);
     }
 }

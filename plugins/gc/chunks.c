@@ -3,7 +3,7 @@
 #include <stdarg.h>
 
 enum {
-    SMALL = 2048,         /* larger requests do not come from the run */
+    SMALL = 2048,          /* larger requests do not make a new run */
     RUN_LEAST = 16 * 1024, /* a chunk worth making the run */
 };
 
@@ -76,7 +76,7 @@ void chunks_reset(Chunks *chunks, Heap *heap, Word end)
 {
     uint64_t allocations = chunks->allocations;
     *chunks = (Chunks){
-        .heap = heap, .tail = end, .tail_end = end, .tail_used = end, .allocations = allocations,
+        .heap = heap, .tail = end, .tail_end = end, .allocations = allocations,
     };
 }
 
@@ -133,8 +133,6 @@ Word chunks_trim(Chunks *chunks, Word keep)
         return chunks->tail_end;
     chunks->free_bytes -= chunks->tail_end - end;
     chunks->tail_end = end;
-    if (chunks->tail_used > end)
-        chunks->tail_used = end;
     if (chunks->tail == end)
         chunks->count--;
     else
@@ -157,10 +155,7 @@ static Word cut(Chunks *chunks, Oop chunk, Word bytes)
 
 static Word allocate_from_tail(Chunks *chunks, Word bytes)
 {
-    Word start = chunks_carve(chunks, &chunks->tail, chunks->tail_end, bytes);
-    if (chunks->tail_used < chunks->tail)
-        chunks->tail_used = chunks->tail;
-    return start;
+    return chunks_carve(chunks, &chunks->tail, chunks->tail_end, bytes);
 }
 
 /* From the smallest list whose chunks are large enough to be divided. */

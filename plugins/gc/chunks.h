@@ -31,7 +31,6 @@ typedef struct {
     Heap *heap;
     Word run, run_end;       /* small objects come from here */
     Word tail, tail_end;     /* the free end of old space; tail_end is old_end */
-    Word tail_used;          /* memory from here to tail_end has never held an object */
     Word free_bytes;         /* in lists, run and tail */
     Word count;              /* chunks, run and tail included */
     uint64_t allocations;    /* blocks and buffers handed out */
