@@ -296,8 +296,9 @@ static const char *nth(const char *const *list, int64_t n)
 
 static const char *attribute(Vm *vm, int64_t id)
 {
+    /* The first option says what images ask for: there is no display. */
     if (id < 0)
-        return nth(vm->setup->vm_options, -id - 1);
+        return id == -1 ? "-vm-display-null" : nth(vm->setup->vm_options, -id - 2);
     if (id >= 2 && id <= 1000)
         return vm->run ? nth(vm->run->arguments, id - 2) : NULL;
     switch (id) {
