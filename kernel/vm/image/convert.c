@@ -253,6 +253,15 @@ static bool plan_code(Converter *c, Entry *e)
     return true;
 }
 
+/* Odd counts are smaller than a word of the source. */
+static bool source_format_exists(unsigned format)
+{
+    unsigned elements = SOURCE_BYTES / (format >= FORMAT_BYTES ? 1 : format >= FORMAT_SHORTS ? 2 : 4);
+    if (format < FORMAT_WORDS32)
+        return format <= FORMAT_LAST_POINTERS || format == FORMAT_WORDS64;
+    return (format & (format >= FORMAT_BYTES ? 7 : format >= FORMAT_SHORTS ? 3 : 1)) < elements;
+}
+
 /* What becomes of an object. */
 static bool plan_object(Converter *c, Entry *e)
 {
@@ -260,8 +269,7 @@ static bool plan_object(Converter *c, Entry *e)
     Word class = entry_class(e);
     if (class <= CLASS_LAST_PUN && class != CLASS_ARRAY_PUN && c->count != 3)
         return true; /* free, bridge, corpse or the saving VM's own */
-    if ((format >= FORMAT_WORDS32 && e->slots == 0 && (format & (format >= FORMAT_BYTES ? 7 : 3)) &&
-         format != FORMAT_WORDS32) || format == 6 || format == 7 || format == 8)
+    if (!source_format_exists(format) || (e->slots == 0 && source_bytes(e) != 0))
         return refuse(c, e->from, "format %u with %" PRIu64 " slots", format, e->slots);
     e->immediate = shrink(c, e);
     if (e->immediate)
