@@ -54,8 +54,7 @@ typedef struct {
 typedef struct {
     const char *file;   /* assembler text */
     const char *image;  /* to install into; NULL: methods are checked and listed only */
-    const char *output; /* the changed image; NULL: run instead */
-    const char *run;    /* 'receiver selector': activate and print the result; or NULL */
+    const char *output; /* the changed image; NULL exactly if `image` is */
 } CoreAssemble;
 
 /* Every function answers OSVM_OK or, with `error` filled in, what went wrong; run

@@ -158,9 +158,12 @@ static int run_asm(Cli *cli, OsvmError *error)
         .file = cli->operands[0],
         .image = options_text(cli->options, "image"),
         .output = options_text(cli->options, "o"),
-        .run = options_text(cli->options, "run"),
     };
     unsigned bits = chosen_bits(cli);
+    if (!assemble.image != !assemble.output) {
+        error_set(error, OSVM_USAGE, "'osvm asm' needs --image=IMAGE and -o FILE together, or neither");
+        return OSVM_USAGE;
+    }
     if (assemble.image) {
         unsigned image_bits = image_heap_bits(cli->live, assemble.image, error);
         if (!image_bits)
@@ -179,10 +182,6 @@ static int run_asm(Cli *cli, OsvmError *error)
 static const OsvmOption asm_options[] = {
     {.name = "image", .kind = OSVM_TEXT, .choices = "IMAGE", .help = "install the methods into it"},
     {.name = "o", .kind = OSVM_TEXT, .choices = "FILE", .help = "save the image with them as this"},
-    {.name = "run",
-     .kind = OSVM_TEXT,
-     .choices = "'RECEIVER SELECTOR'",
-     .help = "activate a method and print the result"},
     {.name = "bits",
      .kind = OSVM_CHOICE,
      .choices = "64|32",

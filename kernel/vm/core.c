@@ -1,6 +1,9 @@
 /* The core as a plugin: what the executable can ask of a heap width. */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "kernel/bytecode/asm.h"
+#include "kernel/vm/assemble.h"
 #include "kernel/vm/image/tools.h"
 #include "kernel/vm/interp/interp_int.h"
 #include "kernel/vm/primitives/named.h"
@@ -42,10 +45,63 @@ static int core_run(const CoreSetup *setup, const CoreRun *run, OsvmError *error
     return code;
 }
 
-static int lacks_assemble(const CoreSetup *setup, const CoreAssemble *assemble, OsvmError *error)
+/* ---- osvm asm ---- */
+
+static int install_methods(const CoreSetup *setup, const CoreAssemble *assemble, const AsmResult *result,
+                           OsvmError *error)
 {
-    setup->host->fail(error, OSVM_UNAVAILABLE, "this core cannot put methods into images");
-    return OSVM_UNAVAILABLE;
+    ImageFacts facts = {0};
+    char reason[1024] = "";
+    if (!image_read_facts(setup, assemble->image, &facts, reason, sizeof reason)) {
+        setup->host->fail(error, OSVM_BAD_DATA, "%s: %s", assemble->image, reason);
+        return OSVM_BAD_DATA;
+    }
+    Vm *vm = vm_create(setup, &facts, error);
+    if (!vm)
+        return (int)error->status;
+    int code = load_image(vm, assemble->image, error) &&
+                       assemble_install(vm, result->methods, result->method_count, error)
+                   ? OSVM_OK : (int)error->status;
+    if (code == OSVM_OK) {
+        vm->heap.mm->ops->collect_full(vm->heap.mm);
+        if (!image_write(vm, assemble->output, reason, sizeof reason)) {
+            setup->host->fail(error, OSVM_CANNOT_CREATE, "%s: %s", assemble->output, reason);
+            code = OSVM_CANNOT_CREATE;
+        }
+    }
+    vm_destroy(vm);
+    return code;
+}
+
+static int assemble_text(const CoreSetup *setup, const CoreAssemble *assemble, const AsmResult *result,
+                         Arena *arena, OsvmError *error)
+{
+    for (size_t i = 0; i < result->error_count; i++)
+        fprintf(stderr, "%s\n", result->errors[i].message);
+    if (result->error_count) {
+        setup->host->fail(error, OSVM_BAD_DATA, "%s: %zu errors", assemble->file, result->error_count);
+        return OSVM_BAD_DATA;
+    }
+    if (assemble->image)
+        return install_methods(setup, assemble, result, error);
+    if (assemble_list(result->methods, result->method_count, arena))
+        return OSVM_OK;
+    setup->host->fail(error, OSVM_BAD_DATA, "%s: the verifier refuses a method", assemble->file);
+    return OSVM_BAD_DATA;
+}
+
+static int core_assemble(const CoreSetup *setup, const CoreAssemble *assemble, OsvmError *error)
+{
+    size_t length;
+    char *text = assemble_read_file(setup->host, assemble->file, &length, error);
+    if (!text)
+        return (int)error->status;
+    Arena *arena = arena_new();
+    AsmResult result = asm_read(text, length, assemble->file, arena);
+    int code = assemble_text(setup, assemble, &result, arena, error);
+    arena_free(arena);
+    free(text);
+    return code;
 }
 
 static const CoreOps core_ops = {
@@ -55,7 +111,7 @@ static const CoreOps core_ops = {
     .check = core_check,
     .dump = core_dump,
     .convert = core_convert,
-    .assemble = lacks_assemble,
+    .assemble = core_assemble,
 };
 
 OSVM_DEFINE_PLUGIN = {
