@@ -136,8 +136,12 @@ bench: $(BUILD)/osvm $(BENCHES)
 	@for program in $(BENCHES); do echo "$$program"; $$program || exit 1; done
 fuzz: $(BUILD)/osvm $(PROGRAMS)
 	OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) t/fuzz/run
-run: $(BUILD)/osvm
-	$(BUILD)/osvm $(or $(ARGS),--help)
+# Without ARGS: a small image, made from source, that says what 100 factorial is.
+run: $(BUILD)/osvm $(if $(ARGS),,$(BUILD)/factorial.image)
+	$(BUILD)/osvm $(or $(ARGS),$(BUILD)/factorial.image)
+$(BUILD)/factorial.image: $(BUILD)/osvm $(wildcard image/*/*.st)
+	$(BUILD)/osvm build image -o $@ \
+	    --start='Console printLine: 100 factorial printString. Console quit: 0'
 
 # --- Set-up, installation, housekeeping -----------------------------------------------------------
 INSTALLS := $(filter run test test-long bench fuzz setup,$(MAKECMDGOALS))
