@@ -85,8 +85,10 @@ static inline Word *frame_top(Word *frame)
 
 static inline Word *frame_temp(Word *frame, unsigned index)
 {
-    unsigned args = frame_args(frame);
-    return index < args ? frame + 1 + (args - index) : frame + FRAME_FIRST_TEMP - (index - args);
+    /* Without a branch: one piece of code serves all temporaries, and would mispredict. */
+    SWord distance = (SWord)frame_args(frame) - (SWord)index;
+    SWord base = FRAME_FIRST_TEMP + (SWord)(distance > 0) * (1 - FRAME_FIRST_TEMP);
+    return frame + base + distance;
 }
 
 /* ---- Pages ---- */
