@@ -75,7 +75,8 @@ static void put_word(uint8_t *bytes, size_t at, uint64_t value)
 }
 
 enum { BASE_FIELD = WORD_BITS == 64 ? 16 : 12, SPECIALS_FIELD = WORD_BITS == 64 ? 24 : 16,
-       DATA_FIELD = 8, FIRST_FIELD = WORD_BITS == 64 ? 72 : 48, FLAGS_FIELD = WORD_BITS == 64 ? 48 : 28,
+       DATA_FIELD = 8, FIRST_FIELD = WORD_BITS == 64 ? 72 : 48,
+       FLAGS_FIELD = WORD_BITS == 64 ? 48 : 28,
        HEADER = 16 * WORD_BYTES };
 
 typedef struct {
@@ -306,7 +307,8 @@ static void test_refusals(Sample *s)
     refuses_slot(s, s->context, CONTEXT_PC, small_integer_oop(1), "pc is 1");
     refuses_slot(s, s->context, CONTEXT_SENDER, small_integer_oop(1), "sender");
     refuses_slot(s, s->method, 0, small_integer_oop(500), "literals");
-    refuses_slot(s, heap_class_at(&s->vm->heap, CLASS_ARRAY), CLASS_FORMAT, small_integer_oop(0x60000),
+    refuses_slot(s, heap_class_at(&s->vm->heap, CLASS_ARRAY), CLASS_FORMAT,
+                 small_integer_oop(0x60000),
                  "look like a class");
     refuses_slot(s, heap_class_at(&s->vm->heap, CLASS_ARRAY), CLASS_SUPERCLASS,
                  (Word)(base + (heap_class_at(&s->vm->heap, CLASS_ARRAY) - s->vm->heap.old_start)),
@@ -340,7 +342,8 @@ static unsigned files_in_folder(void)
 /* Every operation of a save fails once, one after the other. */
 static void test_faults(Sample *s)
 {
-    static const char *const operations[] = {"open", "write", "sync", "mode", "close", "rename", "stat"};
+    static const char *const operations[] = {"open", "write", "sync", "mode", "close", "rename",
+                                             "stat"};
     spill(in_folder("old"), "old", 3);
     unsigned files = files_in_folder(), failures = 0, kept = 0, clean = 0, named = 0;
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)

@@ -41,7 +41,8 @@ static void mutate(uint8_t *bytes, size_t *size)
     switch (random64() % 7) {
     case 0: bytes[at] ^= (uint8_t)(1 << random64() % 8); break;
     case 1: bytes[at] = (uint8_t)random64(); break;
-    case 2: memcpy(bytes + word, bytes + some_place(*size) / WORD_BYTES * WORD_BYTES, WORD_BYTES); break;
+    case 2: memcpy(bytes + word, bytes + some_place(*size) / WORD_BYTES * WORD_BYTES,
+                   WORD_BYTES); break;
     case 3:
         memcpy(&value, bytes + word, WORD_BYTES);
         value += (Word)(random64() % 33) * 8 - 128;
@@ -97,9 +98,11 @@ int main(void)
         CoreInspect inspect = {.image = path, .objects = rounds & 1};
         CoreConvert convert = {path, out};
         int checked = core_check(&host.setup, &inspect, &e);
-        int dumped = core_dump(&host.setup, &inspect, &e), converted = core_convert(&host.setup, &convert, &e);
+        int dumped = core_dump(&host.setup, &inspect, &e), converted = core_convert(&host.setup,
+                                                                                    &convert, &e);
         accepted += dumped == OSVM_OK;
-        if ((dumped == OSVM_OK) != (converted == OSVM_OK) || (checked == OSVM_OK && dumped != OSVM_OK)) {
+        if ((dumped == OSVM_OK) != (converted == OSVM_OK) || (checked == OSVM_OK &&
+                                                              dumped != OSVM_OK)) {
             fprintf(stderr, "# seed %" PRIu64 ": check %d, dump %d, convert %d: %s\n",
                     first + rounds - 1, checked, dumped, converted, e.message);
             return 1;
@@ -107,7 +110,8 @@ int main(void)
     }
     fflush(stdout);
     dup2(saved, 1);
-    ok(rounds >= 20, "%" PRIu64 " images, %" PRIu64 " of them good enough to load", rounds, accepted);
+    ok(rounds >= 20, "%" PRIu64 " images, %" PRIu64 " of them good enough to load", rounds,
+       accepted);
     is_int((int64_t)host.blocks, 0, "all memory is given back");
     image_host_stop(&host);
     snprintf(command, sizeof command, "rm -rf %s", folder);

@@ -28,8 +28,10 @@ static const struct {
     {32, 0, 16, "LargeNegativeInteger"}, {33, 0, 16, "LargePositiveInteger"}, {34, 0, 10, "Float"},
     {35, 3, 1, "Message"}, {36, 6, 3, "Context"}, {37, 3, 3, "BlockClosure"},
     {38, 4, 3, "FullBlockClosure"}, {51, 0, 2, "Array"}, {52, 0, 16, "ByteString"},
-    {53, 0, 10, "Bitmap"}, {SAMPLE_META, 4, 1, "Metaclass"}, {SAMPLE_UNDEFINED, 0, 0, "UndefinedObject"},
-    {SAMPLE_FALSE, 0, 0, "False"}, {SAMPLE_TRUE, 0, 0, "True"}, {SAMPLE_ASSOCIATION, 2, 1, "Association"},
+    {53, 0, 10, "Bitmap"}, {SAMPLE_META, 4, 1, "Metaclass"}, {SAMPLE_UNDEFINED, 0, 0,
+                                                              "UndefinedObject"},
+    {SAMPLE_FALSE, 0, 0, "False"}, {SAMPLE_TRUE, 0, 0, "True"}, {SAMPLE_ASSOCIATION, 2, 1,
+                                                                 "Association"},
     {SAMPLE_PROCESS, 4, 1, "Process"}, {SAMPLE_SCHEDULER, 2, 1, "ProcessorScheduler"},
     {SAMPLE_LIST, 2, 1, "LinkedList"}, {SAMPLE_SEMAPHORE, 3, 1, "Semaphore"},
     {SAMPLE_METHOD, 0, 24, "CompiledMethod"}, {SAMPLE_SYMBOL, 0, 16, "Symbol"},
@@ -81,7 +83,8 @@ static void make_method(Sample *s)
     object_slots(method)[2] = selector;
     object_slots(method)[3] = binding;
     memcpy(object_bytes(method) + (1 + LITERALS) * WORD_BYTES, code, sizeof code);
-    Oop dict = make(s, 4, FORMAT_INDEXABLE_FIXED, SAMPLE_DICT), methods = make(s, 2, 2, CLASS_ARRAY);
+    Oop dict = make(s, 4, FORMAT_INDEXABLE_FIXED, SAMPLE_DICT), methods = make(s, 2, 2,
+                                                                               CLASS_ARRAY);
     object_slots(methods)[1] = method;
     object_slots(dict)[METHOD_DICT_TALLY] = small_integer_oop(1);
     object_slots(dict)[METHOD_DICT_METHODS] = methods;

@@ -106,7 +106,8 @@ static void check_class(Checker *c, Word index, Oop class)
     SWord above = small_integer_value(object_slot(super, CLASS_FORMAT));
     if (class_format_instance_spec(format) <= FORMAT_LAST_POINTERS &&
         class_format_fixed_fields(format) < class_format_fixed_fields(above))
-        image_finding(c->image, class, "it names %" PRIuWORD " variables, its superclass %" PRIuWORD,
+        image_finding(c->image, class, "it names %" PRIuWORD " variables, its superclass %"
+                      PRIuWORD,
                       class_format_fixed_fields(format), class_format_fixed_fields(above));
 }
 
@@ -246,7 +247,8 @@ static void check_context(Checker *c, Oop context)
     Word begin = bits_byte_count(method) - view.count;
     Word at = (Word)small_integer_value(pc) - begin - 1;
     if (at < view.count && facts.depths[at] == DEPTH_INSIDE)
-        image_finding(c->image, context, "a context whose pc %" PRIdWORD " is inside an instruction",
+        image_finding(c->image, context,
+                      "a context whose pc %" PRIdWORD " is inside an instruction",
                       small_integer_value(pc));
 }
 
@@ -336,8 +338,7 @@ static void check_symbols(Checker *c)
 
 /* ---- Free lists: as saved, since the loaded ones are empty ---- */
 
-/* The chunk at a saved address; NO_OOP if no free object of at least 16 bytes begins there. The walk
- * is by the objects themselves, so wrong addresses are found by looking among them. */
+/* The chunk at a saved address; NO_OOP if what lies there does not say that it is free. */
 static Oop free_chunk_at(const Checker *c, Word saved)
 {
     const Image *image = c->image;
@@ -365,7 +366,8 @@ static void check_free_list(Checker *c, Word list)
             return;
         }
         if (object_size(chunk) != list * 8) {
-            image_finding(c->image, chunk, "a free chunk of %" PRIuWORD " bytes in the list of those "
+            image_finding(c->image, chunk,
+                          "a free chunk of %" PRIuWORD " bytes in the list of those "
                           "of %" PRIuWORD, object_size(chunk), list * 8);
             return;
         }

@@ -248,7 +248,8 @@ static bool plan_code(Converter *c, Entry *e)
     uint64_t literals = source_is_integer(first) ? literal_count(c, e) : UINT32_MAX;
     uint64_t begin = (1 + literals) * SOURCE_BYTES;
     if (begin >= source_bytes(e))
-        return refuse(c, e->from, "compiled code without a header or with more literals than slots");
+        return refuse(c, e->from, "compiled code without a header, or with more literals "
+                      "than slots");
     reshape_bits(e, (1 + literals) * WORD_BYTES + (source_bytes(e) - begin));
     return true;
 }
@@ -256,7 +257,8 @@ static bool plan_code(Converter *c, Entry *e)
 /* Odd counts are smaller than a word of the source. */
 static bool source_format_exists(unsigned format)
 {
-    unsigned elements = SOURCE_BYTES / (format >= FORMAT_BYTES ? 1 : format >= FORMAT_SHORTS ? 2 : 4);
+    unsigned elements = SOURCE_BYTES / (format >= FORMAT_BYTES ? 1 : format >= FORMAT_SHORTS ? 2
+                                        : 4);
     if (format < FORMAT_WORDS32)
         return format <= FORMAT_LAST_POINTERS || format == FORMAT_WORDS64;
     return (format & (format >= FORMAT_BYTES ? 7 : format >= FORMAT_SHORTS ? 3 : 1)) < elements;
@@ -303,11 +305,13 @@ static bool survey_object(Converter *c, uint64_t pos, uint64_t *next)
     }
     uint64_t room = c->bytes - e.from - HEADER_BYTES, body;
     if (e.slots > room / SOURCE_BYTES)
-        return refuse(c, e.from, "an object of %" PRIu64 " slots does not fit into the file", e.slots);
+        return refuse(c, e.from, "an object of %" PRIu64 " slots does not fit into the file",
+                      e.slots);
     body = (e.slots * SOURCE_BYTES + 7) / 8 * 8;
     body = body ? body : 8;
     if (body > room)
-        return refuse(c, e.from, "an object of %" PRIu64 " slots does not fit into the file", e.slots);
+        return refuse(c, e.from, "an object of %" PRIu64 " slots does not fit into the file",
+                      e.slots);
     *next = e.from + HEADER_BYTES + body;
     return plan_object(c, &e) && add_entry(c, e);
 }
@@ -455,7 +459,8 @@ static bool convert_immediate(Converter *c, const Entry *holder, uint64_t word, 
              word >> SOURCE_TAG_BITS <= CHARACTER_MAX)
         *oop = character_oop((uint32_t)(word >> SOURCE_TAG_BITS));
     else
-        return refuse(c, holder->from, "it holds 0x%" PRIx64 ", an immediate that does not exist in "
+        return refuse(c, holder->from, "it holds 0x%" PRIx64 ", an immediate that does not exist "
+                      "in "
                       "%d-bit images", word, WORD_BITS);
     return true;
 }
@@ -496,7 +501,8 @@ static void move_pc(Converter *c, const Entry *e, Oop *slots)
         is_small_integer(slots[CLOSURE_START_PC])) {
         uint64_t outer = source_slot(c, e, CLOSURE_OUTER);
         const Entry *context = source_is_object(outer) ? find_entry(c, outer) : NULL;
-        if (context && context->slots >= CONTEXT_FIXED && entry_format(context) <= FORMAT_LAST_POINTERS)
+        if (context && context->slots >= CONTEXT_FIXED &&
+            entry_format(context) <= FORMAT_LAST_POINTERS)
             slots[CLOSURE_START_PC] += (Word)pc_shift(c, source_slot(c, context, CONTEXT_METHOD))
                                        << SMALL_INTEGER_SHIFT;
     }
@@ -716,14 +722,16 @@ int core_convert(const CoreSetup *setup, const CoreConvert *convert, OsvmError *
     int file = host->own->open(host->own, convert->image, OSVM_READ, 0);
     int64_t count = file < 0 ? file : world_read_all(host->own, file, bytes, sizeof bytes);
     if (count < 0)
-        host->fail(error, OSVM_NO_INPUT, "cannot read %s: %s", convert->image, strerror((int)-count));
+        host->fail(error, OSVM_NO_INPUT, "cannot read %s: %s", convert->image,
+                   strerror((int)-count));
     else
         refusal = image_header_decode(&header, bytes, (size_t)count, reason, sizeof reason);
     if (refusal)
         host->fail(error, OSVM_BAD_DATA, "%s: %s", convert->image, refusal);
     else if (count >= 0)
         done = header.word_bits == WORD_BITS ? convert_same_width(setup, convert, error)
-                                             : convert_other_width(setup, &header, file, convert, error);
+                                             : convert_other_width(setup, &header, file, convert,
+                                                                   error);
     if (file >= 0)
         host->own->close(host->own, file);
     return done ? OSVM_OK : (int)error->status;

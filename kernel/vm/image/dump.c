@@ -215,7 +215,8 @@ static void put_object(Inspector *in, Oop object)
     Word first, end;
     inspect_class_name(in, inspect_class_of(in, object), class);
     inspect_describe(in, object, text);
-    printf("0x%" PRIx64 "  %s  (%s, format %u, %" PRIuWORD " slots, hash %u%s%s, byte %" PRIu64 ")\n",
+    printf("0x%" PRIx64 "  %s  (%s, format %u, %" PRIuWORD " slots, hash %u%s%s, byte %"
+           PRIu64 ")\n",
            inspect_address(in, object), text, class, object_format(object),
            object_slot_count(object), header_hash(header_of(object)),
            header_is_pinned(header_of(object)) ? ", pinned" : "",

@@ -68,7 +68,8 @@ static void put_header(bool json, const Image *image)
     if (json) {
         printf("{\n  \"image\": ");
         put_json_text(image->path);
-        printf(",\n  \"bits\": %u,\n  \"swapped\": %s,\n", h->word_bits, h->swapped ? "true" : "false");
+        printf(",\n  \"bits\": %u,\n  \"swapped\": %s,\n", h->word_bits, h->swapped ? "true"
+               : "false");
     } else
         printf("%s: %u-bit Spur image%s%s\n", image->path, h->word_bits,
                h->swapped ? ", other byte order" : "", h->start ? ", behind a prefix" : "");
@@ -99,7 +100,8 @@ static void put_segments(bool json, const Image *image)
         const ImageSegment *s = &image->segments[i];
         uint64_t bytes = (uint64_t)s->bytes + BRIDGE_BYTES;
         if (json)
-            printf("%s\n    {\"offset\": %" PRIu64 ", \"address\": %" PRIuWORD ", \"bytes\": %" PRIu64
+            printf("%s\n    {\"offset\": %" PRIu64 ", \"address\": %" PRIuWORD ", \"bytes\": %"
+                   PRIu64
                    "}", i ? "," : "", s->offset, s->saved, bytes);
         else
             printf("segment %-20zu byte %" PRIu64 ", address 0x%" PRIxWORD ", %" PRIu64 " bytes\n",
@@ -147,7 +149,8 @@ static void put_classes(Inspector *in, bool json, ClassUse *uses)
         if (json) {
             printf("%s\n    {\"name\": ", between);
             put_json_text(name);
-            printf(", \"count\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", uses[i].count, uses[i].bytes);
+            printf(", \"count\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", uses[i].count,
+                   uses[i].bytes);
         } else
             printf("%12" PRIu64 " %14" PRIu64 "  %s\n", uses[i].count, uses[i].bytes, name);
         between = ",";

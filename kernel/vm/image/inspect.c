@@ -12,7 +12,8 @@ static bool bytes_equal(const Inspector *in, Oop oop, const char *text)
            memcmp(bytes, text, count) == 0;
 }
 
-/* Class Array tells where classes keep their names, its metaclass where they keep their instance. */
+/* Class Array tells where classes keep their names, its metaclass where they keep their
+ * instance. */
 static void learn_classes(Inspector *in)
 {
     Oop array = heap_special(in->heap, SPECIAL_CLASS_ARRAY), meta = inspect_class_of(in, array);
@@ -126,7 +127,8 @@ static bool has_slot(Oop oop, Word slot)
 void inspect_class_name(const Inspector *in, Oop class, char name[DESCRIPTION_MAX])
 {
     bool meta = in->this_class_slot && is_object(class) && class != in->image.start &&
-                inspect_class_of(in, class) == in->metaclass && has_slot(class, in->this_class_slot);
+                inspect_class_of(in, class) == in->metaclass && has_slot(class,
+                                                                         in->this_class_slot);
     Oop named = meta ? object_slot(class, in->this_class_slot) : class;
     const uint8_t *bytes;
     Word count;

@@ -455,7 +455,8 @@ static bool bad_reference(Image *image, Oop object, Word slot)
     Word value = *place;
     *place = image->start; /* nil, so that a check can go on */
     if (!is_object(value))
-        return image_finding(image, object, "slot %" PRIuWORD " is 0x%" PRIxWORD ", whose tag means "
+        return image_finding(image, object,
+                             "slot %" PRIuWORD " is 0x%" PRIxWORD ", whose tag means "
                              "nothing", slot, value);
     if (!address)
         return image_finding(image, object, "slot %" PRIuWORD " is 0x%" PRIxWORD ", which lies in "

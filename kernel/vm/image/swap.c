@@ -14,7 +14,8 @@ void image_swap_words(Word start, unsigned bytes, uint64_t count)
         uint32_t four;
         uint16_t two;
         switch (bytes) {
-        case 8: memcpy(&eight, at, 8); eight = __builtin_bswap64(eight); memcpy(at, &eight, 8); break;
+        case 8: memcpy(&eight, at, 8); eight = __builtin_bswap64(eight); memcpy(at, &eight,
+                                                                                8); break;
         case 4: memcpy(&four, at, 4); four = __builtin_bswap32(four); memcpy(at, &four, 4); break;
         case 2: memcpy(&two, at, 2); two = __builtin_bswap16(two); memcpy(at, &two, 2); break;
         default: return;

@@ -16,7 +16,8 @@ static bool check_first_objects(Image *image)
     for (int i = 0; i < 3; i++, oop += SMALLEST_OBJECT)
         if (!image_is_object(image, oop) || object_format(oop) != FORMAT_EMPTY ||
             object_slot_count(oop) != 0)
-            return image_finding(image, oop, "the object number %d should be %s: format 0, no slots",
+            return image_finding(image, oop,
+                                 "the object number %d should be %s: format 0, no slots",
                                  i + 1, names[i]);
     image->free_lists = object_at_start(oop);
     image->hidden_roots = object_at_start(object_end(image->free_lists));
@@ -295,7 +296,8 @@ static bool check_context(Image *image, Oop context)
         return image_finding(image, context, "a context of format %u with %" PRIuWORD " slots",
                              object_format(context), slots);
     Oop sender = object_slot(context, CONTEXT_SENDER), pc = object_slot(context, CONTEXT_PC);
-    Oop stackp = object_slot(context, CONTEXT_STACKP), method = object_slot(context, CONTEXT_METHOD);
+    Oop stackp = object_slot(context, CONTEXT_STACKP), method = object_slot(context,
+                                                                            CONTEXT_METHOD);
     if (sender != image->start && !is_context(image, sender))
         return image_finding(image, context, "a context whose sender (0x%" PRIxWORD ") is neither "
                              "a context nor nil", sender);
@@ -437,7 +439,8 @@ static bool check_expectations(Image *image, Oop specials)
         if (oop == image->start && !expectations[i].needed)
             continue;
         if (oop == image->start || !is_of_kind(image, oop, expectations[i].kind))
-            return image_finding(image, specials, "special object %" PRIuWORD " should be %s", index,
+            return image_finding(image, specials, "special object %" PRIuWORD " should be %s",
+                                 index,
                                  names[expectations[i].kind]);
     }
     return true;
@@ -482,7 +485,8 @@ static bool check_special_objects(Image *image)
     if (!check_expectations(image, specials) || !check_known_classes(image, specials))
         return false;
     if (object_slot_count(object_slot(specials, SPECIAL_SELECTORS)) < SELECTORS)
-        return image_finding(image, specials, "there are fewer than %d special selectors", SELECTORS);
+        return image_finding(image, specials, "there are fewer than %d special selectors",
+                             SELECTORS);
     return true;
 }
 
@@ -522,7 +526,8 @@ static bool check_run_queue(Image *image, Oop list, Word priority)
 static bool check_scheduler(Image *image)
 {
     Oop association = object_slot(image->special_objects, SPECIAL_SCHEDULER_ASSOCIATION);
-    Oop scheduler = is_pointers(association, 2) ? object_slot(association, ASSOCIATION_VALUE) : NO_OOP;
+    Oop scheduler = is_pointers(association, 2) ? object_slot(association,
+                                                              ASSOCIATION_VALUE) : NO_OOP;
     if (!scheduler || !is_pointers(scheduler, SCHEDULER_ACTIVE + 1))
         return image_finding(image, association, "special object 3 leads to no scheduler");
     Oop lists = object_slot(scheduler, SCHEDULER_LISTS);

@@ -101,7 +101,8 @@ static void set_bits(Writer *w, Word from, Word to)
 {
     Word first = (from - w->low) >> 3, last = ((to - w->low) >> 3) - 1;
     Word word = first >> 6, end = last >> 6;
-    uint64_t low_mask = ~(uint64_t)0 << (first & 63), high_mask = ~(uint64_t)0 >> (63 - (last & 63));
+    uint64_t low_mask = ~(uint64_t)0 << (first & 63);
+    uint64_t high_mask = ~(uint64_t)0 >> (63 - (last & 63));
     if (word == end) {
         w->bits[word] |= low_mask & high_mask;
         return;
@@ -296,11 +297,13 @@ static void put_heap(Writer *w)
 {
     Heap *heap = w->heap;
     Oop o;
-    for (o = heap->nil; o < heap->old_end && !w->save.failed; o = heap_next_object(o, heap->old_end))
+    for (o = heap->nil; o < heap->old_end && !w->save.failed; o = heap_next_object(o,
+                                                                                   heap->old_end))
         if (is_written(w, o))
             put_object(w, o);
     if (w->old_rank)
-        for (o = first_young(heap); o && !w->save.failed; o = heap->mm->ops->next_object(heap->mm, o))
+        for (o = first_young(heap); o && !w->save.failed; o = heap->mm->ops->next_object(heap->mm,
+                                                                                         o))
             if (heap_is_young(heap, o))
                 put_object(w, o);
 }
@@ -321,10 +324,12 @@ static void put_queue(Writer *w)
 {
     Word index = 0;
     for (uint64_t page = 0; page < queue_pages(w); page++) {
-        uint64_t header[2] = {(uint64_t)HEADER_SLOTS_OVERFLOW << HEADER_SLOTS_SHIFT | OBJ_STACK_SLOTS,
+        uint64_t header[2] = {(uint64_t)HEADER_SLOTS_OVERFLOW << HEADER_SLOTS_SHIFT
+                              | OBJ_STACK_SLOTS,
                               (uint64_t)HEADER_SLOTS_OVERFLOW << HEADER_SLOTS_SHIFT};
-        header[1] |= WORD_BITS == 64 ? (Header)FORMAT_WORDS64 << HEADER_FORMAT_SHIFT | CLASS_WORDS64_PUN
-                                     : (Header)FORMAT_WORDS32 << HEADER_FORMAT_SHIFT | CLASS_WORDS32_PUN;
+        header[1] |= (Header)(WORD_BITS == 64 ? FORMAT_WORDS64 : FORMAT_WORDS32)
+                     << HEADER_FORMAT_SHIFT;
+        header[1] |= WORD_BITS == 64 ? CLASS_WORDS64_PUN : CLASS_WORDS32_PUN;
         save_put(&w->save, header, sizeof header);
         Word left = w->mourners - index;
         Word here = left < OBJ_STACK_ENTRIES ? left : OBJ_STACK_ENTRIES;
