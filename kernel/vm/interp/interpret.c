@@ -864,6 +864,8 @@ enter_quiet:
     if (UNLIKELY(pointer_word(sp) < interp->page->limit)) {
         SAVE;
         stack_overflow(vm);
+        if (UNLIKELY(vm->quitting))
+            return;
         LOAD;
     }
     NEXT;

@@ -203,9 +203,28 @@ static Page *find_page(Vm *vm)
     return oldest;
 }
 
+/* Is there memory to turn a page into contexts? Collects if need be: the caller stands at
+ * the beginning of an activation, with all registers in the Vm. */
+static bool has_room_for_contexts(Vm *vm)
+{
+    Heap *heap = &vm->heap;
+    MmStatistics memory = {0};
+    Word least_frame = FRAME_FIXED + 3;
+    Word need = PAGE_WORDS / least_frame * object_size_for_slots(CONTEXT_SMALL_SLOTS);
+    if (heap->eden_limit - heap->eden_free >= need)
+        return true;
+    heap->mm->ops->statistics(heap->mm, &memory);
+    return memory.old_free / 2 + (heap->old_limit - heap->old_end) >= 2 * need ||
+           heap->mm->ops->make_room(heap->mm, 4 * need);
+}
+
 void stack_overflow(Vm *vm)
 {
     Interp *interp = interp_of(vm);
+    if (!has_room_for_contexts(vm)) {
+        report_fatal(vm, "no memory left for the stack");
+        return;
+    }
     vm->counters.stack_overflows++;
     Word *frame = frame_at(vm->fp);
     Word *top = frame_top(frame);
