@@ -110,6 +110,13 @@ static Oop class_binding(Assembly *a, Oop class)
 
 /* ---- Literals ---- */
 
+/* `from` may be NULL where there is nothing to copy. */
+static void copy_bytes(uint8_t *to, const uint8_t *from, size_t count)
+{
+    if (count)
+        memcpy(to, from, count);
+}
+
 static Oop integer_literal(Assembly *a, const Literal *literal)
 {
     uint64_t magnitude = 0;
@@ -120,7 +127,7 @@ static Oop integer_literal(Assembly *a, const Literal *literal)
     Oop large = heap_new_bytes(&a->vm->heap, (Word)literal->byte_count,
                                literal->negative ? CLASS_LARGE_NEGATIVE : CLASS_LARGE_POSITIVE);
     if (large)
-        memcpy(object_bytes(large), literal->bytes, literal->byte_count);
+        copy_bytes(object_bytes(large), literal->bytes, literal->byte_count);
     return large;
 }
 
@@ -168,7 +175,7 @@ static Oop byte_array_literal(Assembly *a, const Literal *literal)
     Oop class = follow(heap_special(&a->vm->heap, SPECIAL_CLASS_BYTE_ARRAY));
     Oop bytes = vm_instantiate(a->vm, class, literal->byte_count, &failure);
     if (bytes)
-        memcpy(object_bytes(bytes), literal->bytes, literal->byte_count);
+        copy_bytes(object_bytes(bytes), literal->bytes, literal->byte_count);
     return bytes;
 }
 
@@ -247,8 +254,8 @@ static Oop code_oop(Assembly *a, const CompiledCode *code, Oop outer)
         return NO_OOP;
     heap_store_unchecked(oop, 0, small_integer_oop(header_of_code(code)));
     object_fill(oop, 1, 1 + (Word)code->literal_count, heap->nil);
-    memcpy(object_bytes(oop) + start, code->bytecodes, code->bytecode_count);
-    memcpy(object_bytes(oop) + start + code->bytecode_count, code->trailer, code->trailer_count);
+    copy_bytes(object_bytes(oop) + start, code->bytecodes, code->bytecode_count);
+    copy_bytes(object_bytes(oop) + start + code->bytecode_count, code->trailer, code->trailer_count);
     for (size_t i = 0; i < code->literal_count; i++) {
         Oop literal = literal_oop(a, code->literals[i], code->literals[i]->kind == LITERAL_CODE ? oop : outer);
         if (!literal)
