@@ -59,7 +59,7 @@ my $broken = machine('broken', id => 'echo 0', 'apt-get' => 'exit 100');
 is($status, 1, 'apt-get fails');
 like($said, qr/apt-get update failed/, '... and that is said');
 
-my $full = machine('full', map { $_ => 'exit 0' } qw(cc ar prove));
+my $full = machine('full', map { $_ => 'exit 0' } qw(cc ar prove python3));
 ($status, $said) = setup($full, 'check build test');
 is("$status$said", '0', 'all is there: no word');
 
