@@ -36,12 +36,14 @@ void stack_set_limit(Vm *vm)
 static void page_enter(Vm *vm, Page *page)
 {
     Interp *interp = interp_of(vm);
+    bool same = interp->page == page; /* then the limit is right, or asks for a poll */
     interp->page = page;
     page->used = ++interp->stamp;
     vm->fp = page->head_fp;
     vm->sp = page->head_sp;
     vm->ip = page->head_ip;
-    stack_set_limit(vm);
+    if (!same)
+        stack_set_limit(vm);
 }
 
 void stack_free_page(Vm *vm, Page *page)
