@@ -123,11 +123,6 @@ PrimFailure prim_size(Vm *vm, unsigned arg_count)
     return vm_return(vm, arg_count, small_integer_oop((SWord)size));
 }
 
-static bool is_string_format(unsigned format)
-{
-    return format_is_bits(format);
-}
-
 PrimFailure prim_string_at(Vm *vm, unsigned arg_count)
 {
     Oop object = vm_stack(vm, 1);
@@ -136,7 +131,7 @@ PrimFailure prim_string_at(Vm *vm, unsigned arg_count)
     if (failure)
         return failure;
     unsigned format = object_format(object);
-    if (!is_string_format(format))
+    if (!format_is_bits(format))
         return PRIM_BAD_RECEIVER;
     uint64_t code = bits_get(object, vm_element_shift(format), index);
     if (code > CHARACTER_MAX)
@@ -154,7 +149,7 @@ PrimFailure prim_string_at_put(Vm *vm, unsigned arg_count)
     if (is_read_only(object))
         return PRIM_NO_MODIFICATION;
     unsigned format = object_format(object), shift = vm_element_shift(format);
-    if (!is_string_format(format))
+    if (!format_is_bits(format))
         return PRIM_BAD_RECEIVER;
     if (!is_character(value) || !fits_unsigned(character_code(value), shift))
         return PRIM_BAD_ARGUMENT;

@@ -25,7 +25,7 @@ static void operand_free(Operand *operand)
         free(operand->limbs);
 }
 
-/* `spare` more limbs are allocated (zero) behind the magnitude. */
+/* Reads the argument at `index`; to be given back with operand_free. */
 static int operand_read(const OsvmPrimApi *vm, OsvmCall *call, int index, Operand *operand)
 {
     OsvmInteger integer;

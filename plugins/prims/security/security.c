@@ -1,5 +1,5 @@
-/* The module SecurityPlugin: where an image may write, and giving that right up.
- * The world's rules (denied) are enforced below this, whatever it answers. */
+/* The module SecurityPlugin: where an image may write. Rights are the world's (denied), which
+ * holds whatever an image asks; there is no primitive to give one up. */
 #include "osvm/prims.h"
 #include "osvm/world.h"
 
@@ -7,10 +7,6 @@
 #include <string.h>
 
 #define FUNCTION(name) static int name(const OsvmPrimApi *vm, OsvmCall *call)
-
-typedef struct {
-    bool image_write_given_up;
-} Module;
 
 /* A folder below the user's home directory, or the current directory without one. */
 static int user_directory(const OsvmPrimApi *vm, OsvmCall *call, const char *below)
@@ -35,22 +31,13 @@ FUNCTION(secure_directory)
 
 FUNCTION(can_write_image)
 {
-    Module *module = vm->module_state(call);
-    return vm->result(call, vm->from_boolean(call, !module->image_write_given_up));
-}
-
-FUNCTION(disable_image_write)
-{
-    Module *module = vm->module_state(call);
-    module->image_write_given_up = true;
-    return vm->result_receiver(call);
+    return vm->result(call, vm->from_boolean(call, true));
 }
 
 static const OsvmPrim functions[] = {
     {"primitiveGetUntrustedUserDirectory", untrusted_directory, -1, OSVM_MAY_ALLOCATE | OSVM_TOUCHES_WORLD},
     {"primitiveGetSecureUserDirectory", secure_directory, -1, OSVM_MAY_ALLOCATE | OSVM_TOUCHES_WORLD},
     {"primitiveCanWriteImage", can_write_image, -1, 0},
-    {"primitiveDisableImageWrite", disable_image_write, -1, 0},
     {NULL, NULL, 0, 0},
 };
 
@@ -69,6 +56,4 @@ OSVM_DEFINE_PLUGIN = {
     .vtable_abi = OSVM_PRIMS_ABI,
     .vtable = &prims,
     .vtable_size = sizeof prims,
-    .state_size = sizeof(Module),
-    .state_version = 1,
 };
