@@ -14,11 +14,11 @@ word() { od -An -tu4 -j "$2" -N 4 "$1" | tr -d ' '; }
 for bits in 64 32; do
     for set in sista v3; do
         image=$dir/$bits-$set.image
-        "$osvm" build image/Kernel bench/Bench -o "$image" --bits=$bits --bytecodes=$set \
+        "$osvm" build image bench/Bench -o "$image" --bits=$bits --bytecodes=$set \
             --start 'Benchmark runAll. Console quit: 0' -Wall -Werror 2> "$dir/messages"
         check $? "the built-in image with $bits bits and $set builds without a warning"
         [ ! -s "$dir/messages" ]; check $? "and says nothing"
-        "$osvm" build bench/Bench image/Kernel -o "$dir/again.image" --bits=$bits --bytecodes=$set \
+        "$osvm" build bench/Bench image -o "$dir/again.image" --bits=$bits --bytecodes=$set \
             --start 'Benchmark runAll. Console quit: 0'
         cmp -s "$image" "$dir/again.image"; check $? "and in another order of sources is the same file"
     done
@@ -31,7 +31,7 @@ for bits in 64 32; do
         check $? "osvm check finds the image of $bits bits and $set sound"
     done
 done
-"$osvm" build image/Kernel -o "$dir/hello.image" \
+"$osvm" build image -o "$dir/hello.image" \
     --start 'Console printLine: 30 factorial printString. Console quit: 7'
 [ "$("$osvm" "$dir/hello.image")" = 265252859812191058636308480000000 ]; check $? "it runs and prints"
 "$osvm" "$dir/hello.image" > "$dir/messages"
@@ -76,23 +76,23 @@ initialize
 Extra class instanceVariableNames: 'registry'!
 Console printLine: 'from a chunk'!
 END
-"$osvm" build image/Kernel "$dir/extra.st" -o "$dir/extra.image" 2> "$dir/messages"
+"$osvm" build image "$dir/extra.st" -o "$dir/extra.image" 2> "$dir/messages"
 check $? "a chunk file builds"
 grep -qaF 'wow!' "$dir/extra.image"; check $? "its doubled marks are undone"
 ! grep -qaF 'wow!!' "$dir/extra.image"; check $? "all of them"
 printf 'Object subclass: #C\n!C methodsFor: %s!\nfoo\n\t^ !! 3 +! !\n' "'x'" > "$dir/wrong.st"
-"$osvm" build image/Kernel "$dir/wrong.st" -o "$dir/x.image" 2> "$dir/messages"
+"$osvm" build image "$dir/wrong.st" -o "$dir/x.image" 2> "$dir/messages"
 grep -qF 'wrong.st:4:' "$dir/messages"; check $? "errors in chunks have the place in the file"
 printf 'array: Missing\nnonsense\n' > "$dir/manifest"
-"$osvm" build image/Kernel --manifest "$dir/manifest" -o "$dir/x.image" 2> "$dir/messages"
+"$osvm" build image --manifest "$dir/manifest" -o "$dir/x.image" 2> "$dir/messages"
 grep -qF 'no class has this name' "$dir/messages"; check $? "a manifest's wrong class is reported"
-"$osvm" compile -S image/Kernel -Werror > "$dir/listing" 2> "$dir/messages"
+"$osvm" compile -S image -Werror > "$dir/listing" 2> "$dir/messages"
 check $? "compile -S lists the built-in image"
-sources=$(grep -hE '^[A-Za-z0-9]+( class)? >> .*\[$' image/Kernel/*.class.st | wc -l)
+sources=$(grep -hE '^[A-Za-z0-9]+( class)? >> .*\[$' image/*/*.class.st | wc -l)
 [ "$(grep -c '^method ' "$dir/listing")" = "$sources" ]; check $? "with all its methods"
 "$osvm" compile "$dir/bad" 2> "$dir/messages"
 [ $? = 1 ]; check $? "compile reports errors by its exit code"
-"$osvm" build image/Kernel 2> "$dir/messages"
+"$osvm" build image 2> "$dir/messages"
 [ $? = 64 ]; check $? "without -o: exit code 64"
 echo "1..$count"
 exit $failures
