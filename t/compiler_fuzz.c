@@ -193,7 +193,9 @@ int main(void)
     random_state = seed ? strtoull(seed, NULL, 0) : 0x2545F4914F6CDD1D;
     random_state += random_state == 0;
     diag("seed 0x%llx", (unsigned long long)random_state);
-    read_files("image/Kernel");
+    read_files("image/Kernel-Objects");
+    read_files("image/Kernel-Numbers");
+    read_files("image/Collections-Sequenceable");
     int rounds = getenv("OSVM_TEST_LONG") ? ROUNDS_LONG : ROUNDS, wrong = 0;
     for (int i = 0; i < rounds && wrong < 5; i++)
         wrong += !run_round(i);

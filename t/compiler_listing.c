@@ -41,7 +41,7 @@ static void check_set(BytecodeSet set, const char *name)
     int count = 0, wrong = 0;
     diagnostics_init(&diagnostics, arena);
     program_init(&program, &tools);
-    program_read(&program, "image/Kernel");
+    program_read(&program, "image");
     program_resolve(&program);
     program_compile(&program, set);
     is_int(diagnostics.error_count, 0, "%s: the built-in image compiles", name);

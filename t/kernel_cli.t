@@ -108,7 +108,7 @@ refused("--jit=pdp11 $image", 69, qr/no jit plugin 'pdp11'/);
 # --- An image, in every world
 for my $bits (32, 64) {
     my $made = "$dir/made$bits.image";
-    ($status, $out, $err) = run("build image/Kernel --bits=$bits -o $made");
+    ($status, $out, $err) = run("build image --bits=$bits -o $made");
     is("$status$err", '0', "an image of $bits bits is built");
     for my $options ('', '--world=denied', '--world=muted', '--check', '--gc=compact:checked',
         '--core=checked', '--eden=1M --max-heap=16M --stack-pages=8 --deterministic') {
