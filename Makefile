@@ -46,7 +46,7 @@ $(foreach d,$(patsubst %/,%,$(wildcard plugins/prims/*/)),$(eval SRC_prims-$(not
 -include $(wildcard kernel/*/plugin.mk plugins/*/plugin.mk plugins/prims/*/plugin.mk)
 
 .PHONY: all needs setup run test test-long bench fuzz install uninstall clean long-lines
-all: $(BUILD)/osvm
+all: $(BUILD)/osvm $(BUILD)/osvm.image $(BUILD)/osvm32.image
 
 # --- Objects: one tree per configuration ----------------------------------------------------------
 # 32, 64: heap code; any: the rest; *.checked: CHECK is live; t32, t64: linked into tests, b32, b64:
@@ -129,19 +129,23 @@ $(BUILD)/t/plugins/%.so: $(BUILD)/obj/any/t/plugins/%.o
 	$(Q)$(CC) -shared $(LINK) -o $@ $<
 
 PROVE     = OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) CC='$(CC)' prove -j2 -e ''
-test test-long: $(BUILD)/osvm $(PROGRAMS) $(FIXTURES)
+test test-long: all $(PROGRAMS) $(FIXTURES)
 	$(if $(filter test-long,$@),OSVM_TEST_LONG=1) $(PROVE) $(PROGRAMS) $(wildcard t/*.t t/*/*.t)
-bench: $(BUILD)/osvm $(BENCHES)
+bench: all $(BENCHES)
 	OSVM=$(abspath $(BUILD))/osvm bench/run
 	@for program in $(BENCHES); do echo "$$program"; $$program || exit 1; done
-fuzz: $(BUILD)/osvm $(PROGRAMS)
+fuzz: all $(PROGRAMS)
 	OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) t/fuzz/run
-# Without ARGS: a small image, made from source, that says what 100 factorial is.
-run: $(BUILD)/osvm $(if $(ARGS),,$(BUILD)/factorial.image)
-	$(BUILD)/osvm $(or $(ARGS),$(BUILD)/factorial.image)
-$(BUILD)/factorial.image: $(BUILD)/osvm $(wildcard image/*/*.st)
-	$(BUILD)/osvm build image -o $@ \
-	    --start='Console printLine: 100 factorial printString. Console quit: 0'
+# Without ARGS: says what 100 factorial is.
+run: all
+	$(BUILD)/osvm $(or $(ARGS),-e '100 factorial')
+
+# --- The built-in image ---------------------------------------------------------------------------
+$(BUILD)/osvm.image: BITS = 64
+$(BUILD)/osvm32.image: BITS = 32
+$(BUILD)/osvm.image $(BUILD)/osvm32.image: $(BUILD)/osvm $(shell find image -name '*.st')
+	$(call SAY,st,$@)
+	$(Q)$(BUILD)/osvm build image -o $@ --bits=$(BITS) --start='CommandLine start'
 
 # --- Set-up, installation, housekeeping -----------------------------------------------------------
 INSTALLS := $(filter run test test-long bench fuzz setup,$(MAKECMDGOALS))

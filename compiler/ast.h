@@ -116,7 +116,7 @@ typedef struct Reference {
 struct Variable {
     VariableKind kind;
     const char *name;
-    size_t start, end;  /* its declaration */
+    size_t start, end;  /* its declaration; of one reached through a binding, its first use */
     unsigned index;     /* of an instance variable */
     bool maybe_context; /* an instance variable of a class whose instances may be contexts */
     /* Temporaries: */
@@ -175,6 +175,8 @@ typedef struct {
     unsigned primitive;
     Literal *primitive_literal; /* of a named primitive, or NULL */
     Variable *error_variable;   /* of <primitive: ... error: name>, or NULL */
+    VariableList bindings;      /* what it reaches through bindings, in the order of first use;
+                                   filled by the scope pass */
     bool is_doit;
 } Method;
 

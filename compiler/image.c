@@ -351,9 +351,7 @@ static Ref make_method_state(Builder *b, ImageClass *owner, bool class_side, con
 
 static int64_t code_header(const Builder *b, const CompiledCode *code)
 {
-    int64_t header = (int64_t)code->literal_count | (int64_t)code->has_primitive << 16 |
-                     (int64_t)code->large_frame << 17 | (int64_t)code->temp_count << 18 |
-                     (int64_t)code->arg_count << 24 | (int64_t)code->flags << 28;
+    int64_t header = code_header_fields(code);
     if (code->set == SET_SISTA)
         header -= INT64_C(1) << (b->graph.word_bytes == 8 ? 60 : 30);
     else if (b->graph.word_bytes == 4)

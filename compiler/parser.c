@@ -38,12 +38,15 @@ static void parser_report(Parser *p, size_t start, size_t end, const char *messa
 static Node *parser_expected(Parser *p, const char *what)
 {
     Arena *arena = p->tools->arena;
+    bool reports = !p->panicking;
     if (p->token.kind == TOKEN_ERROR)
         parser_report(p, p->token.start, p->token.end, p->token.message);
     else
         parser_report(
             p, p->token.start, p->token.end,
             arena_printf(arena, "%s expected, found %s", what, token_describe(arena, &p->token)));
+    if (reports)
+        p->tools->diagnostics->last->expected = what;
     return NULL;
 }
 

@@ -92,7 +92,21 @@ static Variable *resolve_literal_variable(Resolver *r, const Node *node, const c
     if (!known && !(scope->has_binding && scope->has_binding(scope->owner, name)))
         diagnostics_warn(r->tools->diagnostics, WARN_UNDECLARED, r->method->source, node->start,
                          node->end, "'%s' is not declared: it will be nil", name);
-    return variable_make(r, VARIABLE_LITERAL, name);
+    Variable *variable = variable_make(r, VARIABLE_LITERAL, name);
+    if (!known) {
+        variable->start = node->start;
+        variable->end = node->end;
+        LIST_ADD(r->tools->arena, r->method->bindings, variable);
+    }
+    return variable;
+}
+
+static bool is_outer_name(const Resolver *r, const char *name)
+{
+    size_t i = 0;
+    while (i < r->class_scope->outer_count && r->class_scope->outer_names[i] != name)
+        i++;
+    return i < r->class_scope->outer_count;
 }
 
 static Variable *resolve_name(Resolver *r, const Node *node)
@@ -102,6 +116,8 @@ static Variable *resolve_name(Resolver *r, const Node *node)
     Variable *temp = find_temp(r, r->block, name);
     if (temp)
         return temp;
+    if (is_outer_name(r, name))
+        return resolve_literal_variable(r, node, name);
     int index = find_instance_variable(r, name);
     if (index >= 0) {
         Variable *variable = variable_make(r, VARIABLE_INSTANCE, name);

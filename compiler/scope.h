@@ -19,6 +19,10 @@ typedef struct ClassScope {
     /* Is the name that of a class variable, pool variable or global? */
     bool (*has_binding)(void *owner, const char *name);
     void *owner;
+    /* Names that hide instance variables and are reached through bindings: what an expression
+     * evaluated in some place sees of that place. */
+    const char **outer_names;
+    size_t outer_count;
 } ClassScope;
 
 void scope_resolve(CompileTools *tools, Method *method, const ClassScope *class_scope);

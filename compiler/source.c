@@ -285,7 +285,11 @@ void diagnostics_warn(Diagnostics *diagnostics, WarningKind kind, const SourceTe
     va_list arguments;
     va_start(arguments, format);
     Severity severity = diagnostics->warnings_are_errors ? SEVERITY_ERROR : SEVERITY_WARNING;
-    diagnostics_add(diagnostics, (Diagnostic){severity, kind, source, start, end, NULL, NULL},
+    diagnostics_add(diagnostics, (Diagnostic){.severity = severity,
+                                              .kind = kind,
+                                              .source = source,
+                                              .start = start,
+                                              .end = end},
                     format, arguments);
     va_end(arguments);
 }

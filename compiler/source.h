@@ -61,6 +61,7 @@ typedef struct Diagnostic {
     const SourceText *source;
     size_t start, end; /* the bytes concerned, end excluded */
     const char *message;
+    const char *expected; /* what should stand here, where the parser knows; or NULL */
     struct Diagnostic *next;
 } Diagnostic;
 

@@ -73,4 +73,13 @@ typedef struct CompiledCode {
     const char *source;      /* source text of the method, or NULL */
 } CompiledCode;
 
+/* The header as a number, all but the sign, which tells the bytecode set: an image adds the least
+ * SmallInteger of its width to it for SET_SISTA. */
+static inline int64_t code_header_fields(const CompiledCode *code)
+{
+    return (int64_t)code->literal_count | (int64_t)code->has_primitive << 16 |
+           (int64_t)code->large_frame << 17 | (int64_t)code->temp_count << 18 |
+           (int64_t)code->arg_count << 24 | (int64_t)code->flags << 28;
+}
+
 #endif

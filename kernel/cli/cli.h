@@ -3,6 +3,7 @@
  *   commands.c  the table of commands, help, finding the one that is meant
  *   vm.c        the options every command shares: plugins, heap sizes, world, log
  *   image.c     which heap width an image file has
+ *   builtin.c   what the built-in image does: scripts, expressions, commands written in Smalltalk
  *   cmd_*.c     the commands
  *
  * A command is an entry in the table of commands.c: name, options, function. Its
@@ -42,12 +43,14 @@ struct Command {
     const char *details;    /* a paragraph for its help; NULL: none */
     const OsvmOption *options; /* NULL: only those of the VM */
     int least, most;        /* operands; most < 0: any number */
+    bool builtin;           /* its name and all behind it are for the built-in image */
     /* Answers the exit code; with `error` set where it has not said itself what went wrong. */
     int (*run)(Cli *cli, OsvmError *error);
 };
 
 extern const Command command_run, command_info, command_check, command_dump, command_convert,
-    command_build, command_compile, command_asm, command_plugins, command_help;
+    command_build, command_compile, command_asm, command_plugins, command_help, command_builtin,
+    command_test, command_doc, command_load;
 
 /* The whole of it: answers the exit code of the process. Never prints to standard output what
  * cannot be written without saying so. */
@@ -69,6 +72,18 @@ bool vm_set_up(Cli *cli, OsvmError *error);
 void vm_take_down(Cli *cli);
 /* Loads the core for a heap width and fills in `setup`. NULL with `error` set. */
 const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, OsvmError *error);
+
+/* --- builtin.c --- */
+
+/* The index of the first argument that only the built-in image knows (-e); `count`: there is none. */
+int builtin_option(int count, char **arguments);
+/* Is the word something the built-in image runs: such an option, `-`, or a script? */
+bool builtin_takes(const OsvmWorld *world, const char *word);
+
+/* --- cmd_image.c --- */
+
+/* Runs an image; `arguments` (closed by NULL) are for the program in it. */
+int run_program(Cli *cli, const char *image, char **arguments, OsvmError *error);
 
 /* --- image.c --- */
 

@@ -19,12 +19,17 @@ static int failed(const OsvmError *error)
 
 /* --- run ------------------------------------------------------------------ */
 
-static int run_image(Cli *cli, OsvmError *error)
+int run_program(Cli *cli, const char *image, char **arguments, OsvmError *error)
 {
     CoreSetup setup;
-    CoreRun run = {.image = cli->operands[0], .arguments = (const char *const *)cli->operands + 1};
+    CoreRun run = {.image = image, .arguments = (const char *const *)arguments};
     const CoreOps *core = core_for_image(cli, run.image, &setup, error);
     return core ? core->run(&setup, &run, error) : failed(error);
+}
+
+static int run_image(Cli *cli, OsvmError *error)
+{
+    return run_program(cli, cli->operands[0], cli->operands + 1, error);
 }
 
 const Command command_run = {

@@ -12,7 +12,8 @@
 
 static const Command *const commands[] = {
     &command_run,   &command_info, &command_check,   &command_dump, &command_convert,
-    &command_build, &command_compile, &command_asm,  &command_plugins, &command_help,
+    &command_build, &command_compile, &command_asm,  &command_test,    &command_doc,
+    &command_load,  &command_plugins, &command_help,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -38,7 +39,9 @@ void cli_print_help(FILE *file)
 {
     fprintf(file,
             "osvm %s, a Smalltalk virtual machine made of parts that can be swapped\n\n"
-            "usage: osvm [OPTION...] IMAGE [ARGUMENT...]\n"
+            "usage: osvm [OPTION...] -e EXPRESSION...\n"
+            "       osvm [OPTION...] FILE.st [ARGUMENT...]    (or - for the standard input)\n"
+            "       osvm [OPTION...] IMAGE [ARGUMENT...]\n"
             "       osvm [OPTION...] COMMAND ...\n\nCommands:\n",
             OSVM_VERSION);
     for (size_t i = 0; i < COMMANDS; i++)
@@ -82,10 +85,12 @@ static OsvmOption *merge_tables(const OsvmOption *one, const OsvmOption *two)
     return merged;
 }
 
-/* Operands of a command, with options between them. Those of `run` end the options. */
+/* Operands of a command, with options between them. Those of `run` end the options, and what is for
+ * the built-in image is none of our business. */
 static bool take_operands(Cli *cli, int count, char **arguments, OsvmError *error)
 {
-    bool only_operands = false;
+    bool help = count == 1 && strcmp(arguments[0], "--help") == 0;
+    bool only_operands = cli->command->builtin && !help;
     while (count > 0) {
         int taken = only_operands ? 0 : options_take(cli->options, count, arguments, error);
         if (taken < 0)
@@ -134,13 +139,15 @@ static bool looks_like_image(const Cli *cli, const char *word, OsvmError *error)
 static bool take_arguments(Cli *cli, int count, char **arguments, OsvmError *error)
 {
     OptionSet *first = options_new(vm_options, "osvm");
-    int taken = options_take(first, count, arguments, error);
+    int taken = options_take(first, builtin_option(count, arguments), arguments, error);
     options_free(first);
     if (taken < 0)
         return false;
     const char *word = taken < count ? arguments[taken] : NULL;
     cli->command = word ? command_find(word) : &command_help;
     bool named = word && cli->command;
+    if (!cli->command && builtin_takes(cli->live, word))
+        cli->command = &command_builtin;
     if (!cli->command) {
         if (!looks_like_image(cli, word, error))
             return false;
@@ -154,6 +161,8 @@ static bool take_arguments(Cli *cli, int count, char **arguments, OsvmError *err
     cli->vm_options = calloc((size_t)count + 2, sizeof(char *));
     REQUIRE(cli->operands && cli->vm_options, "the host has no memory for the command line");
     memcpy(cli->vm_options, arguments, (size_t)taken * sizeof(char *));
+    if (named && cli->command->builtin) /* the image sees the word too */
+        cli->operands[cli->operand_count++] = arguments[taken];
     return options_take(cli->options, taken, arguments, error) >= 0 &&
            take_operands(cli, count - taken - named, arguments + taken + named, error) &&
            check_operands(cli, error);
