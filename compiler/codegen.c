@@ -897,8 +897,11 @@ static const char *method_source(const Generator *g)
         start++;
     while (end > start && text[end - 1] == ' ')
         end--;
+    size_t body_end = method->end;
+    while (body_end > method->start && strchr(" \t\r\n", text[body_end - 1]))
+        body_end--;
     return arena_printf(g->tools->arena, "%.*s%.*s", (int)(end - start), text + start,
-                        (int)(method->end - method->start), text + method->start);
+                        (int)(body_end - method->start), text + method->start);
 }
 
 static CompiledCode *gen_method(Generator *g)

@@ -15,6 +15,7 @@
 
 #include "graph.h"
 #include "kernel/bytecode/opcodes.h"
+#include "kernel/bytecode/trailer.h"
 #include "list.h"
 #include "number.h"
 #include "roles.h"
@@ -367,11 +368,14 @@ static Object *make_code(Builder *b, ImageClass *owner, bool class_side, const C
         return missing_class(b, role).object;
     Object *object =
         graph_object(&b->graph, role_index(b, role), FORMAT_CODE, code->literal_count + 1);
-    uint8_t *bytes = arena_alloc(b->arena, code->bytecode_count + code->trailer_count + 1);
+    size_t trailer_count;
+    const uint8_t *trailer = trailer_of_source(
+        b->arena, code->is_block || b->options->drop_sources ? NULL : code->source, &trailer_count);
+    uint8_t *bytes = arena_alloc(b->arena, code->bytecode_count + trailer_count);
     memcpy(bytes, code->bytecodes, code->bytecode_count);
-    memcpy(bytes + code->bytecode_count, code->trailer, code->trailer_count);
+    memcpy(bytes + code->bytecode_count, trailer, trailer_count);
     object->bytes = bytes;
-    object->byte_count = code->bytecode_count + code->trailer_count;
+    object->byte_count = code->bytecode_count + trailer_count;
     object->slots[0] = ref_integer(&b->graph, code_header(b, code));
     for (size_t i = 0; i < code->literal_count; i++)
         object->slots[i + 1] = code->literals[i]->kind == LITERAL_OUTER_CODE
@@ -549,6 +553,34 @@ static Object *make_method_dictionary(Builder *b, ImageClass *owner, bool class_
     return dictionary;
 }
 
+/* Selectors and the protocols of their methods, alternating. */
+static Object *make_protocols(Builder *b, const MethodList *methods)
+{
+    Object *array = make_array(b, 2 * methods->count);
+    size_t count = 0;
+    for (size_t i = 0; i < methods->count; i++) {
+        const MethodModel *method = methods->items[i];
+        if (!method->code || !method->category)
+            continue;
+        array->slots[count++] = ref_object(make_symbol(b, method->code->selector));
+        array->slots[count++] = ref_object(make_symbol(b, method->category));
+    }
+    return array;
+}
+
+static Object *make_pools(Builder *b, const ClassModel *model)
+{
+    if (model->pools.count == 0)
+        return b->graph.nil;
+    Object *array = make_array(b, model->pools.count);
+    for (size_t i = 0; i < model->pools.count; i++) {
+        const ImageClass *pool = name_table_get(&b->by_model, model->pools.items[i]);
+        if (pool)
+            array->slots[i] = ref_object(pool->sides[0]);
+    }
+    return array;
+}
+
 static int64_t class_format(const ClassModel *model, int side)
 {
     return side ? (int64_t)instance_size(model, 1) | 1 << 16
@@ -571,6 +603,8 @@ static void fill_side(Builder *b, ImageClass *each, int side)
         side ? &each->model->class_instance_names : &each->model->instance_names;
     object_set(layout, layout_side, object, "instanceVariables instanceVariableNames",
                ref_object(make_name_array(b, names)));
+    object_set(layout, layout_side, object, "protocols",
+               ref_object(make_protocols(b, &each->model->methods[side])));
     object_set(layout, layout_side, object, "thisClass soleInstance", ref_object(each->sides[0]));
 }
 
@@ -582,6 +616,7 @@ static void fill_class(Builder *b, ImageClass *each)
     fill_side(b, each, 1);
     object_set(model, 1, object, "name", ref_object(make_symbol(b, model->name)));
     object_set(model, 1, object, "classPool", ref_object(make_class_pool(b, each)));
+    object_set(model, 1, object, "sharedPools", ref_object(make_pools(b, model)));
     object_set(model, 1, object, "subclasses", ref_object(make_subclasses(b, model)));
     if (model->category)
         object_set(model, 1, object, "category", ref_object(make_symbol(b, model->category)));

@@ -11,6 +11,7 @@ typedef struct {
     BytecodeSet set;
     const char *start;          /* expression that is evaluated last; NULL: none */
     const SourceText *manifest; /* NULL: none */
+    bool drop_sources;          /* methods do not carry their text */
 } ImageOptions;
 
 /* Makes the snapshot of a resolved program, compiling it on the way. NULL after errors; else a

@@ -88,7 +88,7 @@ printf 'array: Missing\nnonsense\n' > "$dir/manifest"
 grep -qF 'no class has this name' "$dir/messages"; check $? "a manifest's wrong class is reported"
 "$osvm" compile -S image -Werror > "$dir/listing" 2> "$dir/messages"
 check $? "compile -S lists the built-in image"
-sources=$(grep -hE '^[A-Za-z0-9]+( class)? >> .*\[$' image/*/*.class.st | wc -l)
+sources=$(grep -hE '^[A-Za-z0-9]+( class)? >> .*\[$' image/*/*.st | wc -l)
 [ "$(grep -c '^method ' "$dir/listing")" = "$sources" ]; check $? "with all its methods"
 "$osvm" compile "$dir/bad" 2> "$dir/messages"
 [ $? = 1 ]; check $? "compile reports errors by its exit code"

@@ -35,6 +35,9 @@ for bits in 64 32; do
     answers $bits "'2:2 an argument of this operator'" \
         "Compiler evaluate: '1 +
  +' for: nil ifFail: [ :e | e line printString , ':' , e column printString , ' ' , e expected ]"
+    answers $bits $'\'isNil\n\t^ false\'' '(Object methodDict at: #isNil) sourceCode'
+    answers $bits "'twice  ^ self * 2 \"é\"'" "Compiler compile: 'twice  ^ self * 2 \"é\"' in: Integer classified: 'x'.
+        (Integer methodDict at: #twice) sourceCode"
 done
 for text in '3 + ' 'Undeclared + 1' "'open"; do
     "$osvm" -e "$text" > "$dir/out" 2>&1

@@ -85,6 +85,7 @@ static int run_build(Cli *cli, OsvmError *error)
     build_start(&build, cli);
     build.options.bits = (unsigned)atoi(options_text(cli->options, "bits"));
     build.options.start = options_text(cli->options, "start");
+    build.options.drop_sources = strcmp(options_text(cli->options, "sources"), "drop") == 0;
     build.options.manifest = manifest ? source_read_file(&build.diagnostics, manifest) : NULL;
     uint8_t *image = image_build(&build.program, &build.options, &size);
     int status = image ? write_image(output, image, size, error) : WRONG_SOURCES;
@@ -123,6 +124,11 @@ static const OsvmOption build_options[] = {
      .kind = OSVM_TEXT,
      .choices = "EXPRESSION",
      .help = "what it evaluates when it starts"},
+    {.name = "sources",
+     .kind = OSVM_CHOICE,
+     .choices = "keep|drop",
+     .value = "keep",
+     .help = "whether methods carry their source text"},
     {.name = "manifest",
      .kind = OSVM_TEXT,
      .choices = "FILE",

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "kernel/bytecode/trailer.h"
+
 /* What an Array that stands for a literal begins with. Other literals stand for themselves. */
 enum {
     FORM_ARRAY,
@@ -176,12 +178,15 @@ static OsvmValue describe_literals(Describer *d, const CompiledCode *code)
 
 OsvmValue describe_code(Describer *d, const CompiledCode *code)
 {
+    size_t trailer_count;
     if (!code)
         return d->vm->nil(d->call);
+    const uint8_t *trailer =
+        trailer_of_source(d->arena, code->is_block ? NULL : code->source, &trailer_count);
     return describe_array(
         d, 6, name(d, code->selector), number(d, code_header_fields(code)),
         d->vm->from_boolean(d->call, code->set == SET_SISTA), describe_literals(d, code),
-        byte_array(d, code->bytecodes, code->bytecode_count, code->trailer, code->trailer_count),
+        byte_array(d, code->bytecodes, code->bytecode_count, trailer, trailer_count),
         describe_names(d, code->temp_names, code->temp_count));
 }
 
