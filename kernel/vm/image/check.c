@@ -2,7 +2,8 @@
  * of the first, and much that a load takes on trust.
  *
  * Each finding is a line on standard output: offset in the file, object,
- * sentence. The exit status says whether there was any.
+ * sentence. The exit status says whether there was any but warnings, which are of things
+ * that other VMs put up with and so does this one.
  */
 #include "kernel/vm/image/inspect.h"
 
@@ -225,8 +226,13 @@ static void check_code(Checker *c, Oop code)
     c->methods++;
     if (!make_scratch(c, verify_scratch_size(view.count)))
         return;
-    if (!inspect_is_quick(&view) && !verify_code(&view, c->scratch, &facts, &error))
-        image_finding(c->image, code, "bytecode %u: %s", error.pc, error.message);
+    if (!inspect_is_quick(&view)) {
+        if (!verify_code(&view, c->scratch, &facts, &error))
+            image_finding(c->image, code, "bytecode %u: %s", error.pc, error.message);
+        else if (facts.needs_large && !view.large_frame)
+            image_warning(c->image, code, "the frame needs %u slots, but its header asks for %u",
+                          facts.max_depth, SMALL_FRAME_SLOTS);
+    }
     if (c->block_class && inspect_class_of(c->in, code) == c->block_class)
         check_outer(c, code);
 }
@@ -393,6 +399,15 @@ static void check_objects(Checker *c)
     }
 }
 
+static void print_verdict(const Checker *c)
+{
+    printf("%s: sound: %" PRIu64 " objects, %" PRIu64 " of them code", c->image->path, c->objects,
+           c->methods);
+    if (c->image->warnings)
+        printf("; %zu warning%s", c->image->warnings, c->image->warnings == 1 ? "" : "s");
+    printf("\n");
+}
+
 static void check_all(Inspector *in)
 {
     Checker c = {.in = in, .image = &in->image};
@@ -407,8 +422,7 @@ static void check_all(Inspector *in)
         check_free_list(&c, i);
     in->image.host->free(in->image.host, c.scratch, c.scratch_bytes);
     if (in->image.findings == 0)
-        printf("%s: sound: %" PRIu64 " objects, %" PRIu64 " of them code\n", in->image.path,
-               c.objects, c.methods);
+        print_verdict(&c);
 }
 
 int core_check(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error)

@@ -126,6 +126,7 @@ struct Image {
     void (*report)(Image *image, const char *where, const char *what);
     void *report_context;
     size_t findings;
+    size_t warnings; /* what other VMs put up with, and so does this one */
     bool sound; /* all steps of the load were gone through: everything refers to something */
     Word free_heads[FREE_LISTS]; /* the saved free lists, for a check; the loaded ones are empty */
 };
@@ -156,6 +157,9 @@ void image_close(Image *image);
 /* Records that something is wrong with what is at `address` of the loaded heap (0: the header).
  * Always answers false. */
 bool image_finding(Image *image, Word address, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Tells a check of something odd that does not make the image unsound. */
+void image_warning(Image *image, Word address, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The offset in the file of a loaded address; UINT64_MAX if it came from no file. */
 uint64_t image_file_offset(const Image *image, Word address);

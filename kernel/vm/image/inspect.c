@@ -269,6 +269,7 @@ VerifyView inspect_code_view(const Inspector *in, Oop code)
         .temp_count = method_header_temps(header),
         .literal_count = method_header_literals(header),
         .large_frame = method_header_large_frame(header),
+        .trust_depth = true,
         .has_primitive = method_header_has_primitive(header),
         .small_integer_bits = WORD_BITS == 64 ? 61 : 31,
         .literal = verify_literal,

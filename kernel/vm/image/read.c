@@ -45,21 +45,49 @@ static uint64_t saved_address(const Image *image, Word address)
     return address;
 }
 
+typedef struct {
+    char where[80], what[1024];
+} Remark;
+
+static void make_remark(Remark *remark, const Image *image, Word address, const char *format,
+                        va_list arguments)
+{
+    vsnprintf(remark->what, sizeof remark->what, format, arguments);
+    if (address)
+        snprintf(remark->where, sizeof remark->where,
+                 "byte %" PRIu64 " (object 0x%" PRIx64 ")", image_file_offset(image, address),
+                 saved_address(image, address));
+    else
+        snprintf(remark->where, sizeof remark->where, "header");
+}
+
 bool image_finding(Image *image, Word address, const char *format, ...)
 {
-    char where[80] = "header", what[1024];
+    Remark remark;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
+    make_remark(&remark, image, address, format, arguments);
     va_end(arguments);
-    if (address)
-        snprintf(where, sizeof where, "byte %" PRIu64 " (object 0x%" PRIx64 ")",
-                 image_file_offset(image, address), saved_address(image, address));
     if (image->findings++ == 0 && image->error)
-        snprintf(image->error, image->error_size, "%s: %s: %s", image->path, where, what);
+        snprintf(image->error, image->error_size, "%s: %s: %s", image->path, remark.where,
+                 remark.what);
     if (image->report && image->findings <= MANY_FINDINGS)
-        image->report(image, where, what);
+        image->report(image, remark.where, remark.what);
     return false;
+}
+
+void image_warning(Image *image, Word address, const char *format, ...)
+{
+    Remark remark;
+    va_list arguments;
+    if (++image->warnings > MANY_FINDINGS || !image->report)
+        return;
+    va_start(arguments, format);
+    make_remark(&remark, image, address, format, arguments);
+    va_end(arguments);
+    char what[sizeof remark.what + 16];
+    snprintf(what, sizeof what, "warning: %s", remark.what);
+    image->report(image, remark.where, what);
 }
 
 /* After a finding: does the caller carry on, as a check does? */

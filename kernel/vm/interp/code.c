@@ -72,6 +72,7 @@ static VerifyView view_of(Vm *vm, const Owner *owner)
         .temp_count = method_header_temps(header),
         .literal_count = method_header_literals(header),
         .large_frame = method_header_large_frame(header),
+        .trust_depth = true, /* code_needs_large_context sees to it */
         .has_primitive = method_header_has_primitive(header),
         .small_integer_bits = WORD_BITS == 64 ? 61 : 31,
         .inline_primitives = true,
@@ -148,6 +149,12 @@ const CodeFacts *code_facts(Vm *vm, Oop code)
     if (facts->code != code)
         fill_facts(vm, code, facts);
     return facts;
+}
+
+bool code_needs_large_context(Vm *vm, Oop code)
+{
+    return method_header_large_frame(method_header(&vm->heap, code)) ||
+           code_facts(vm, code)->max_depth > SMALL_FRAME_SLOTS;
 }
 
 int code_depth_at(Vm *vm, Oop code, Word pc)

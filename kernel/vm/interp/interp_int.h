@@ -237,6 +237,8 @@ void interpret(Vm *vm);
 
 /* code.c */
 const CodeFacts *code_facts(Vm *vm, Oop code);
+/* Real images have methods that need one although their header does not ask for it. */
+bool code_needs_large_context(Vm *vm, Oop code);
 bool code_has_block(Vm *vm, Oop code, SWord start_pc, unsigned args, unsigned copied);
 /* Depth of temporaries and operands (arguments and copied values included) before the
  * bytecode at offset `pc` of the code's bytecodes; -1 if control cannot come there. */

@@ -65,7 +65,7 @@ Oop stack_frame_context(Vm *vm, Word fp)
     if (frame[FRAME_CONTEXT])
         return frame[FRAME_CONTEXT];
     Oop method = frame[FRAME_METHOD];
-    Oop context = new_context(vm, method_header_large_frame(method_header(&vm->heap, method)));
+    Oop context = new_context(vm, code_needs_large_context(vm, method));
     if (!context)
         return NO_OOP;
     unsigned args = frame_args(frame);
@@ -116,15 +116,20 @@ static void divorce(Vm *vm, Word fp, Word sp, Word ip)
     unsigned args = frame_args(frame);
     Word room = object_slot_count(context) - CONTEXT_FIXED;
     Word locals = (fp - sp) / WORD_BYTES - FRAME_FIXED;
-    if (args + locals > room)
-        locals = room - args; /* only an unsure frame holds more than its code may push */
+    bool unsure = frame[FRAME_FLAGS] & FRAME_UNSURE;
+    if (args + locals > room) {
+        /* What an unsure frame holds too much of, or code whose context another VM made too
+         * small for it: it cannot go on from there. */
+        locals = room - args;
+        unsure = true;
+    }
     for (unsigned i = 0; i < args; i++)
         heap_store(heap, context, CONTEXT_FIXED + i, frame[1 + (args - i)]);
     for (Word i = 0; i < locals; i++)
         heap_store(heap, context, CONTEXT_FIXED + args + i, frame[FRAME_FIRST_TEMP - (SWord)i]);
     object_fill(context, CONTEXT_FIXED + args + locals, CONTEXT_FIXED + room, heap->nil);
     heap_store_unchecked(context, CONTEXT_STACKP, small_integer_oop((SWord)(args + locals)));
-    if (frame[FRAME_FLAGS] & FRAME_UNSURE)
+    if (unsure)
         *header_at(context) &= ~HEADER_VERIFIED;
     else
         *header_at(context) |= HEADER_VERIFIED;
