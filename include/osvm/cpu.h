@@ -27,13 +27,13 @@
  *  P5  After any stop but CPU_RETURNED the registers are those before the
  *      instruction at stop.pc; `resume` goes on there, with what U wrote to registers
  *      and memory; `abandon` gives that call up.
- *  P6  `request_stop` and writing the pc never lose one another, wherever they are
- *      called.
+ *  P6  `request_stop` and writing the pc never lose one another, whatever their order
+ *      and wherever they are called.
  *  P7  Calls nest: a routine that is no leaf may call `call`. The last one in is the
  *      first one out.
  *
- * An instance begins with struct Cpu; the kernel allocates the descriptor's state
- * size, zeroed, and fills in `ops`. Width any: addresses are host words.
+ * An instance begins with struct Cpu; the plugin's init fills in `ops`. Addresses are
+ * host words, so a processor is for any heap width.
  */
 #ifndef OSVM_CPU_H
 #define OSVM_CPU_H
@@ -196,8 +196,9 @@ struct CpuOps {
     /* ---- Facts ---- */
     bool simulated; /* the functions under "Simulated only" are there */
 
-    /* Makes the machine ready. `stop` copes with what is half made. */
-    bool (*start)(Cpu *cpu, const CpuSetup *setup, OsvmError *error);
+    /* Makes the machine ready; `host` is what the instance was given. `stop` copes with what is
+     * half made. */
+    bool (*start)(Cpu *cpu, const CpuSetup *setup, const OsvmHost *host, OsvmError *error);
     void (*stop)(Cpu *cpu);
     const CpuMachine *(*machine)(const Cpu *cpu); /* kept; once started */
 
@@ -216,7 +217,7 @@ struct CpuOps {
 
     CpuReason (*resume)(Cpu *cpu, CpuStop *stop);
     void (*abandon)(Cpu *cpu);
-    /* Any thread, and routines. */
+    /* From a routine or a condition; the thread is the processor's. Others ask the VM for a poll. */
     void (*request_stop)(Cpu *cpu);
     /* Registers; numbers beyond the machine's are a bug. */
     uint64_t (*read_register)(Cpu *cpu, unsigned number);
@@ -234,7 +235,7 @@ struct CpuOps {
     void (*set_trace)(Cpu *cpu, bool on);
     uint64_t (*trace_hash)(const Cpu *cpu);
 
-    /* ---- Looking at code: needs no `start`, so `cpu` may be a fresh state block. ---- */
+    /* ---- Looking at code: needs no `start`. ---- */
 
     /* The machine of that name, or NULL. */
     const CpuMachine *(*find_machine)(const char *name);

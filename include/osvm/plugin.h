@@ -155,6 +155,9 @@ struct OsvmPlugin {
     void (*fork_before)(void *state);
     void (*fork_parent)(void *state);
     void (*fork_child)(void *state);
+    /* One phrase about what it found on this host and does because of that, for `osvm plugins`:
+     * which of two ways is in force. Called without a state. May be NULL. */
+    const char *(*status)(void);
     /* members above: ABI 1.0 */
 };
 

@@ -15,7 +15,7 @@
 enum { REPORT_SIZE = 4096 };
 
 /* What a child says. The first text is "" for a sound plugin, else the reason. */
-enum { REASON, WIDTH, VERSION, SUMMARY, LICENCE, FLAGS, TEXTS };
+enum { REASON, WIDTH, VERSION, SUMMARY, LICENCE, FLAGS, STATUS, TEXTS };
 
 typedef struct Entry {
     char *file;
@@ -62,6 +62,7 @@ static _Noreturn void try_file(const Entry *entry, int report)
     write_text(report, plugin->summary);
     write_text(report, plugin->licence);
     write_text(report, plugin->flags & OSVM_SINGLETON ? "singleton" : "");
+    write_text(report, plugin->status ? plugin->status() : "");
     _exit(0);
 }
 
@@ -157,6 +158,7 @@ static bool is_same_plugin(const Entry *one, const Entry *two)
            strcmp(one->parsed.name, two->parsed.name) == 0 &&
            strcmp(one->parsed.variant, two->parsed.variant) == 0 &&
            strcmp(one->texts[VERSION], two->texts[VERSION]) == 0 &&
+           strcmp(one->texts[STATUS], two->texts[STATUS]) == 0 &&
            strcmp(one->texts[SUMMARY], two->texts[SUMMARY]) == 0;
 }
 
@@ -174,6 +176,8 @@ static void print_row(FILE *file, const Entry *entries, size_t count)
     for (size_t i = 0; i < count; i++)
         fprintf(file, "       %s%s\n", entries[i].file,
                 entries[i].texts[FLAGS][0] ? "  (singleton)" : "");
+    if (entries->texts[STATUS][0])
+        fprintf(file, "       %s\n", entries->texts[STATUS]);
 }
 
 static void print_sound(const Listing *listing, FILE *file)
@@ -227,7 +231,7 @@ static void print_json_text(FILE *file, const char *name, const char *text)
 static void print_json(const Listing *listing, FILE *file)
 {
     static const char *const names[TEXTS] = {"error",   "width",   "version",
-                                             "summary", "licence", "flags"};
+                                             "summary", "licence", "flags", "status"};
     fprintf(file, "[");
     for (size_t i = 0; i < listing->count; i++) {
         const Entry *entry = &listing->entries[i];

@@ -11,7 +11,7 @@ static const struct Kind {
     const char *fallback; /* the plugin taken when none is asked for; NULL: must be asked for */
 } kinds[OSVM_KINDS] = {
     [OSVM_CORE] = {"core", "osvm"}, [OSVM_MM] = {"mm", "spur"}, [OSVM_GC] = {"gc", "compact"},
-    [OSVM_JIT] = {"jit", NULL},     [OSVM_CPU] = {"cpu", NULL}, [OSVM_PRIMS] = {"prims", NULL},
+    [OSVM_JIT] = {"jit", NULL},     [OSVM_CPU] = {"cpu", "native"}, [OSVM_PRIMS] = {"prims", NULL},
 };
 
 const char *plugin_kind_name(OsvmKind kind)

@@ -1,0 +1,1 @@
+WIDTHS_cpu-native := any

@@ -1,0 +1,254 @@
+/* Looking at each instruction in the code zone: the ring of the last pcs, the hash over all
+ * of them, a budget, breakpoints, and the stop behind a watched write.
+ *
+ * One hook on the code zone does what is wanted at present: nothing (no hook), the ring
+ * alone, or everything. Watched writes have hooks of their own, which force every
+ * access to memory through a slow path of the engine; so they are there only while
+ * something is watched.
+ */
+#include "sim.h"
+
+#include <string.h>
+
+/* Unaligned stores that begin below what is watched, but reach into it. */
+enum { WIDEST_STORE = 32 };
+
+static const uint64_t hash_start = 0xCBF29CE484222325u, hash_factor = 0x100000001B3u;
+
+/* ---- The hooks ---- */
+
+static void remember(Sim *sim, uintptr_t pc)
+{
+    sim->ring[sim->looked++ & (sim->ring_size - 1)] = pc;
+    sim->last_pc = pc;
+}
+
+static void at_instruction_ring(uc_engine *uc, uint64_t address, uint32_t size, void *context)
+{
+    (void)uc, (void)size;
+    remember(context, (uintptr_t)address);
+}
+
+static bool is_breakpoint(const Sim *sim, uintptr_t pc)
+{
+    size_t offset = pc - sim->code_start;
+    return sim->breakpoint_count && (sim->breakpoints[offset / 8] >> offset % 8 & 1);
+}
+
+static bool condition_holds(Sim *sim, const CpuStop *stop)
+{
+    return !sim->condition || sim->condition(sim->context, &sim->cpu, stop);
+}
+
+/* Stops in front of the instruction at `pc` if there is a reason that has not stopped there
+ * just now. */
+static bool stop_before(Sim *sim, uintptr_t pc)
+{
+    CpuStop stop = {.reason = CPU_BREAKPOINT, .pc = pc};
+    if (is_breakpoint(sim, pc) && pc != sim->passing && condition_holds(sim, &stop)) {
+        run_stop_with(sim, &stop);
+        return true;
+    }
+    if (sim->budget == 0) {
+        stop.reason = CPU_BUDGET;
+        run_stop_with(sim, &stop);
+        return true;
+    }
+    return false;
+}
+
+bool look_stop_for_watch(Sim *sim, uintptr_t pc)
+{
+    sim->watch_hit = false;
+    sim->watched.pc = pc;
+    if (!condition_holds(sim, &sim->watched))
+        return false;
+    run_stop_with(sim, &sim->watched);
+    return true;
+}
+
+static void at_instruction(uc_engine *uc, uint64_t address, uint32_t size, void *context)
+{
+    Sim *sim = context;
+    uintptr_t pc = (uintptr_t)address;
+    (void)uc, (void)size;
+    if (sim->event != EVENT_NONE)
+        return; /* the engine is about to stop, and executes the rest of a pair first */
+    if ((sim->watch_hit && look_stop_for_watch(sim, pc)) || stop_before(sim, pc))
+        return;
+    sim->passing = 0;
+    if (sim->budget != UINT64_MAX)
+        sim->budget--;
+    if (sim->tracing)
+        sim->hash = (sim->hash ^ (pc - sim->code_start)) * hash_factor;
+    if (sim->ring_size) {
+        remember(sim, pc);
+    } else {
+        sim->looked++;
+        sim->last_pc = pc;
+    }
+}
+
+static Look wanted_look(const Sim *sim)
+{
+    if (sim->tracing || sim->breakpoint_count || sim->watch_count || sim->budget != UINT64_MAX)
+        return LOOK_ALL;
+    return sim->ring_size ? LOOK_RING : LOOK_NOT;
+}
+
+/* Puts the hook in place that does what is wanted. */
+static bool look_again(Sim *sim)
+{
+    Look wanted = wanted_look(sim);
+    if (wanted == sim->look)
+        return true;
+    if (sim->look != LOOK_NOT)
+        uc_hook_del(sim->uc, sim->look_hook);
+    sim->look = LOOK_NOT;
+    engine_retranslate(sim);
+    if (wanted == LOOK_NOT)
+        return true;
+    if (!engine_hook(sim, &sim->look_hook, UC_HOOK_CODE,
+                     wanted == LOOK_RING ? (void *)at_instruction_ring : (void *)at_instruction,
+                     sim->code_start, sim->code_end - 1))
+        return false;
+    sim->look = wanted;
+    return true;
+}
+
+/* ---- Ring, trace, budget ---- */
+
+bool look_set_ring(Cpu *cpu, unsigned count)
+{
+    Sim *sim = sim_of(cpu);
+    size_t size = count ? 1 : 0;
+    while (size < count)
+        size *= 2;
+    uintptr_t *ring = size ? sim->host->alloc(sim->host, size * sizeof *ring) : NULL;
+    if (size && !ring)
+        return false;
+    sim->host->free(sim->host, sim->ring, sim->ring_size * sizeof *ring);
+    sim->ring = ring;
+    sim->ring_size = size;
+    sim->ring_wanted = count;
+    sim->counts.instructions += sim->looked;
+    sim->looked = 0;
+    return look_again(sim);
+}
+
+unsigned look_ring(const Cpu *cpu, uintptr_t *pcs, unsigned most)
+{
+    const Sim *sim = (const Sim *)cpu;
+    uint64_t count = sim->looked < sim->ring_wanted ? sim->looked : sim->ring_wanted;
+    if (count > most)
+        count = most;
+    for (uint64_t i = 0; i < count; i++)
+        pcs[i] = sim->ring[(sim->looked - count + i) & (sim->ring_size - 1)];
+    return (unsigned)count;
+}
+
+void look_set_trace(Cpu *cpu, bool on)
+{
+    Sim *sim = sim_of(cpu);
+    sim->tracing = on;
+    sim->hash = on ? hash_start : 0;
+    look_again(sim);
+}
+
+uint64_t look_trace_hash(const Cpu *cpu)
+{
+    return ((const Sim *)cpu)->hash;
+}
+
+void look_set_budget(Cpu *cpu, uint64_t instructions)
+{
+    Sim *sim = sim_of(cpu);
+    sim->budget = instructions ? instructions : UINT64_MAX;
+    look_again(sim);
+}
+
+/* ---- Breakpoints and watchpoints ---- */
+
+static size_t breakpoint_bytes(const Sim *sim)
+{
+    return (sim->code_end - sim->code_start + 7) / 8;
+}
+
+bool look_set_breakpoint(Cpu *cpu, uintptr_t pc, bool on)
+{
+    Sim *sim = sim_of(cpu);
+    if (!in_code(sim, pc) || pc % sim->machine->face.instruction_alignment)
+        return false;
+    if (!sim->breakpoints)
+        sim->breakpoints = sim->host->alloc(sim->host, breakpoint_bytes(sim));
+    if (!sim->breakpoints)
+        return false;
+    size_t offset = pc - sim->code_start;
+    uint8_t bit = (uint8_t)(1u << offset % 8);
+    bool was = (sim->breakpoints[offset / 8] & bit) != 0;
+    if (was == on)
+        return true;
+    sim->breakpoints[offset / 8] ^= bit;
+    sim->breakpoint_count += on ? 1u : -1u;
+    return look_again(sim);
+}
+
+static void at_write(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value,
+                     void *context)
+{
+    Sim *sim = context;
+    (void)uc, (void)type;
+    if (sim->watch_hit)
+        return;
+    for (unsigned i = 0; i < sim->watch_count; i++) {
+        const Watch *watch = &sim->watches[i];
+        if (address >= watch->end || address + (uint64_t)size <= watch->start)
+            continue;
+        sim->watch_hit = true;
+        sim->watched = (CpuStop){.reason = CPU_WATCHPOINT, .address = (uintptr_t)address,
+                                 .writer = sim->last_pc, .value = (uint64_t)value};
+        return;
+    }
+}
+
+static bool add_watch(Sim *sim, uintptr_t start, uintptr_t end)
+{
+    if (sim->watch_count == WATCHES || start >= end)
+        return false;
+    Watch *watch = &sim->watches[sim->watch_count];
+    *watch = (Watch){.start = start, .end = end};
+    if (!engine_hook(sim, &watch->hook, UC_HOOK_MEM_WRITE, (void *)at_write, start - WIDEST_STORE,
+                     end - 1))
+        return false;
+    sim->watch_count++;
+    engine_retranslate(sim);
+    return look_again(sim);
+}
+
+static bool remove_watch(Sim *sim, uintptr_t start, uintptr_t end)
+{
+    for (unsigned i = 0; i < sim->watch_count; i++)
+        if (sim->watches[i].start == start && sim->watches[i].end == end) {
+            uc_hook_del(sim->uc, sim->watches[i].hook);
+            sim->watches[i] = sim->watches[--sim->watch_count];
+            engine_retranslate(sim);
+            return look_again(sim);
+        }
+    return false;
+}
+
+bool look_set_watchpoint(Cpu *cpu, uintptr_t start, uintptr_t end, bool on)
+{
+    return on ? add_watch(sim_of(cpu), start, end) : remove_watch(sim_of(cpu), start, end);
+}
+
+void look_take_down(Sim *sim)
+{
+    sim->host->free(sim->host, sim->ring, sim->ring_size * sizeof *sim->ring);
+    if (sim->breakpoints)
+        sim->host->free(sim->host, sim->breakpoints, breakpoint_bytes(sim));
+    sim->ring = NULL;
+    sim->breakpoints = NULL;
+    sim->ring_size = 0;
+    sim->look = LOOK_NOT;
+}
