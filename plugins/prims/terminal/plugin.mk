@@ -1,0 +1,2 @@
+LDLIBS_prims-terminal := -ledit
+NEEDS += edit
