@@ -2,7 +2,9 @@
  * 64-bit heaps), all live or with some garbage between them, linked in the order of
  * their allocation or at random. Prints the collector's own times.
  *
- *     bench/gc_full [PLUGIN.so...]    (BENCH_GC_MB=1024: size of the heap)
+ *     bench/gc_full [OPTION=VALUE...] [PLUGIN.so...]    (BENCH_GC_MB=1024: size of the heap)
+ *
+ * Options are the plugins', for example threads=1.
  */
 #include <time.h>
 
@@ -68,11 +70,15 @@ static void link_tree(Objects *objects, size_t first, size_t end)
     }
 }
 
+enum { MOST_OPTIONS = 8 };
+
+static RigOption options[MOST_OPTIONS + 1];
+
 static void run(const char *file, const Workload *workload, size_t bytes)
 {
     Rig rig;
     size_t old = bytes + bytes / 4 + (8 << 20);
-    RigSetup setup = {.file = file, .old_bytes = old, .limit_bytes = old};
+    RigSetup setup = {.file = file, .options = options, .old_bytes = old, .limit_bytes = old};
     if (!rig_open(&rig, &setup)) {
         fprintf(stderr, "gc_full: %s\n", rig.error);
         exit(70);
@@ -98,7 +104,13 @@ int main(int argc, char **argv)
 {
     const char *megabytes = getenv("BENCH_GC_MB");
     size_t bytes = (size_t)(megabytes ? atoi(megabytes) : 1024) << 20;
-    for (int i = 1; i < argc; i++)
+    int first = 1;
+    for (char *value; first < argc && first <= MOST_OPTIONS && (value = strchr(argv[first], '='));
+         first++) {
+        *value = 0;
+        options[first - 1] = (RigOption){argv[first], value + 1};
+    }
+    for (int i = first; i < argc; i++)
         for (size_t w = 0; w < sizeof workloads / sizeof workloads[0]; w++)
             run(argv[i], &workloads[w], bytes);
     return 0;

@@ -251,11 +251,15 @@ static void test_all(const char *file, const char *shim)
     test_buffers(file);
     test_no_side_tables(file);
     test_deep(file, production && getenv("OSVM_TEST_LONG") ? 10000000 : 300000);
-    static const RigOption small[] = {{"mark-stack", "1"}, {0}}, all[] = {{"all", "yes"}, {0}};
+    static const RigOption small[] = {{"mark-stack", "1"}, {0}}, all[] = {{"all", "yes"}, {0}},
+                           threads[] = {{"threads", "3"}, {0}},
+                           all_threads[] = {{"all", "yes"}, {"threads", "3"}, {"mark-stack", "1"}, {0}};
     for (uint64_t seed = 1; seed <= 20; seed++) {
         test_random(file, NULL, seed, NULL, "random graphs");
         test_random(file, NULL, seed, small, "random graphs, least mark stack");
         test_random(file, NULL, seed, all, "random graphs, all moves");
+        test_random(file, NULL, seed, threads, "random graphs, three threads");
+        test_random(file, NULL, seed, all_threads, "random graphs, all moves, three threads");
         test_random(file, shim, seed, NULL, "random graphs, behind the shim");
     }
     test_shim(file, shim);

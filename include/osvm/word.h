@@ -51,6 +51,10 @@ static inline void *word_pointer(Word address)
     return (void *)(uintptr_t)address;
 }
 
+/* Starts fetching the cache line at `pointer`. A macro: gcc takes a function that does
+ * nothing but prefetch for one without effect, and drops the calls. */
+#define PREFETCH(pointer) __builtin_prefetch(pointer)
+
 /* The pointer must lie in the heap's region, so that it fits a Word. */
 static inline Word pointer_word(const void *pointer)
 {

@@ -40,7 +40,7 @@ typedef struct {
 typedef struct {
     OldSpace space; /* first */
     const OsvmHost *host;
-    size_t stack_bytes;    /* of the mark stack; 0: by the size of the heap */
+    MarkerSetup setup;
     Word prefix_waste;     /* the dense prefix may be free to one part in so many; 0: not at all */
     bool forced;           /* everything moves that can */
 

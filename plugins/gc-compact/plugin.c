@@ -14,7 +14,7 @@ static bool open_tables(Compact *compact)
 {
     Heap *heap = compact->space.gc.heap;
     Marker *marker = &compact->marker;
-    if (!marker_open(marker, heap, compact->stack_bytes))
+    if (!marker_open(marker, heap, compact->setup))
         return false;
     compact->first_block = live_map_granule(&marker->map, heap->old_start) / BLOCK_GRANULES;
     compact->end_block = marker->map.blocks;
@@ -43,7 +43,7 @@ static void compact_collect(Gc *gc, GcResult *result)
     }
     uint64_t start = heap->host->now(heap);
     marker_run(&compact->marker);
-    if (compact->marker.forwarders)
+    if (marker_forwarders(&compact->marker))
         marker_remove_forwarders(&compact->marker);
     uint64_t marked = heap->host->now(heap);
     compact->moved_objects = compact->moved_bytes = 0;
@@ -53,7 +53,7 @@ static void compact_collect(Gc *gc, GcResult *result)
     *result = (GcResult){
         .mark_time = marked - start,
         .compact_time = heap->host->now(heap) - marked,
-        .live_objects = compact->marker.objects,
+        .live_objects = marker_objects(&compact->marker),
         .live_bytes = old_space_live_bytes(&compact->space),
         .moved_objects = compact->moved_objects,
         .moved_bytes = compact->moved_bytes,
@@ -75,7 +75,10 @@ static bool compact_init(void *state, const OsvmHost *host, OsvmError *error)
     compact->prefix_waste = PREFIX_WASTE;
     if (!host)
         return true;
-    compact->stack_bytes = (size_t)host->option_number(host, "mark-stack");
+    compact->setup = (MarkerSetup){
+        .stack_bytes = (size_t)host->option_number(host, "mark-stack"),
+        .threads = (unsigned)host->option_number(host, "threads"),
+    };
     compact->forced = host->option_flag(host, "all");
     return true;
 }
@@ -83,6 +86,8 @@ static bool compact_init(void *state, const OsvmHost *host, OsvmError *error)
 static const OsvmOption options[] = {
     {.name = "mark-stack", .kind = OSVM_SIZE, .value = "0", .choices = "BYTES", .max = INT64_MAX,
      .help = "size of the mark stack; 0: by the size of the heap"},
+    {.name = "threads", .kind = OSVM_NUMBER, .value = "0", .max = TEAM_MOST,
+     .help = "threads that collect; 0: by the machine and the size of the heap"},
     {.name = "all", .kind = OSVM_FLAG, .value = "no",
      .help = "move everything that can move, also where little is won"},
     {0},

@@ -6,7 +6,7 @@
 
 typedef struct {
     OldSpace space; /* first */
-    size_t stack_bytes; /* of the mark stack; 0: by the size of the heap */
+    MarkerSetup setup;
     Marker marker;      /* during a collection */
 } Sweep;
 
@@ -30,20 +30,20 @@ static void sweep_collect(Gc *gc, GcResult *result)
     Sweep *collector = (Sweep *)gc;
     Heap *heap = gc->heap;
     *result = (GcResult){0};
-    if (!marker_open(&collector->marker, heap, collector->stack_bytes)) {
+    if (!marker_open(&collector->marker, heap, collector->setup)) {
         heap->host->log(heap, "gc-sweep: no memory for the mark map: nothing is collected");
         return;
     }
     uint64_t start = heap->host->now(heap);
     marker_run(&collector->marker);
-    if (collector->marker.forwarders)
+    if (marker_forwarders(&collector->marker))
         marker_remove_forwarders(&collector->marker);
     uint64_t marked = heap->host->now(heap);
     sweep(collector);
     *result = (GcResult){
         .mark_time = marked - start,
         .sweep_time = heap->host->now(heap) - marked,
-        .live_objects = collector->marker.objects,
+        .live_objects = marker_objects(&collector->marker),
         .live_bytes = old_space_live_bytes(&collector->space),
     };
     marker_close(&collector->marker);
@@ -58,13 +58,18 @@ static const GcOps ops = {
 static bool sweep_init(void *state, const OsvmHost *host, OsvmError *error)
 {
     (void)error;
-    ((Sweep *)state)->stack_bytes = (size_t)host->option_number(host, "mark-stack");
+    ((Sweep *)state)->setup = (MarkerSetup){
+        .stack_bytes = (size_t)host->option_number(host, "mark-stack"),
+        .threads = (unsigned)host->option_number(host, "threads"),
+    };
     return true;
 }
 
 static const OsvmOption options[] = {
     {.name = "mark-stack", .kind = OSVM_SIZE, .value = "0", .choices = "BYTES", .max = INT64_MAX,
      .help = "size of the mark stack; 0: by the size of the heap"},
+    {.name = "threads", .kind = OSVM_NUMBER, .value = "0", .max = TEAM_MOST,
+     .help = "threads that collect; 0: by the machine and the size of the heap"},
     {0},
 };
 

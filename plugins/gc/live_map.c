@@ -18,28 +18,39 @@ void live_map_close(LiveMap *map, Heap *heap)
     *map = (LiveMap){0};
 }
 
-/* Granules [first, last] may lie in many words. */
-static void set_bits(LiveMap *map, size_t first, size_t last)
+static void set_word(uint64_t *word, uint64_t bits, bool shared)
+{
+    if (shared)
+        __atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
+    else
+        *word |= bits;
+}
+
+/* Granules [first, last] may lie in many words; those between are the object's alone. */
+static void set_bits(LiveMap *map, size_t first, size_t last, bool shared)
 {
     uint64_t head = ~(uint64_t)0 << (first & 63);
     uint64_t tail = ~(uint64_t)0 >> (63 - (last & 63));
     if (first >> 6 == last >> 6) {
-        map->bits[first >> 6] |= head & tail;
+        set_word(&map->bits[first >> 6], head & tail, shared);
         return;
     }
-    map->bits[first >> 6] |= head;
+    set_word(&map->bits[first >> 6], head, shared);
     for (size_t word = (first >> 6) + 1; word < last >> 6; word++)
         map->bits[word] = ~(uint64_t)0;
-    map->bits[last >> 6] |= tail;
+    set_word(&map->bits[last >> 6], tail, shared);
 }
 
-void live_map_set_long(LiveMap *map, size_t first, size_t count)
+void live_map_set_long(LiveMap *map, size_t first, size_t count, bool shared)
 {
     size_t end = first + count;
-    set_bits(map, first, end - 1);
+    set_bits(map, first, end - 1, shared);
     for (size_t block = first / BLOCK_GRANULES + 1; block * BLOCK_GRANULES < end; block++) {
         size_t tail = end - block * BLOCK_GRANULES;
-        map->tails[block] |= (uint16_t)(tail < BLOCK_GRANULES ? tail : BLOCK_GRANULES);
+        /* Atomic: another thread may note that an object in this block is pinned. */
+        __atomic_fetch_or(&map->tails[block],
+                          (uint16_t)(tail < BLOCK_GRANULES ? tail : BLOCK_GRANULES),
+                          __ATOMIC_RELAXED);
     }
 }
 

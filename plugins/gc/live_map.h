@@ -39,9 +39,9 @@ typedef struct {
 /* Covers [start, end), all clear. False when the host has no memory. */
 bool live_map_open(LiveMap *map, Heap *heap, Word start, Word end);
 void live_map_close(LiveMap *map, Heap *heap);
-/* Sets granules [first, first + count) that do not fit the map word of the first,
- * or leave its block. */
-void live_map_set_long(LiveMap *map, size_t first, size_t count);
+/* Sets granules [first, first + count), and the tails of the blocks they go on in.
+ * `shared`: other threads set other granules at the same time. */
+void live_map_set_long(LiveMap *map, size_t first, size_t count, bool shared);
 /* The first granule at or after `from` and below `limit` that is set; `limit` if none. */
 size_t live_map_next_set(const LiveMap *map, size_t from, size_t limit);
 size_t live_map_next_clear(const LiveMap *map, size_t from, size_t limit);
@@ -58,7 +58,7 @@ static inline Word live_map_address(const LiveMap *map, size_t granule)
 
 static inline bool live_map_test(const LiveMap *map, size_t granule)
 {
-    return map->bits[granule >> 6] >> (granule & 63) & 1;
+    return __atomic_load_n(&map->bits[granule >> 6], __ATOMIC_RELAXED) >> (granule & 63) & 1;
 }
 
 static inline bool live_map_has(const LiveMap *map, Oop object)
@@ -66,19 +66,10 @@ static inline bool live_map_has(const LiveMap *map, Oop object)
     return live_map_test(map, live_map_granule(map, object));
 }
 
-/* Marks `count` granules from `first` on. */
-static inline void live_map_set(LiveMap *map, size_t first, size_t count)
+/* Where the bit of the object is. */
+static inline uint64_t *live_map_word(const LiveMap *map, Oop object)
 {
-    unsigned at = first & 63;
-    if (__builtin_expect(at + count <= 64, 1))
-        map->bits[first >> 6] |= (~(uint64_t)0 >> (64 - count)) << at;
-    else
-        live_map_set_long(map, first, count);
-}
-
-static inline void live_map_prefetch(const LiveMap *map, Oop object)
-{
-    __builtin_prefetch(&map->bits[live_map_granule(map, object) >> 6], 1);
+    return &map->bits[live_map_granule(map, object) >> 6];
 }
 
 static inline size_t live_map_tail(const LiveMap *map, size_t block)

@@ -194,17 +194,17 @@ static inline bool is_young(const Scavenger *s, Oop oop)
 /* In long objects the referents' headers are fetched a little ahead. */
 enum { FETCH_AHEAD = 8 };
 
-static inline void fetch_ahead(const Scavenger *s, const Oop *slot, const Oop *end)
-{
-    if (end - slot > FETCH_AHEAD && is_young(s, slot[FETCH_AHEAD]))
-        __builtin_prefetch(word_pointer(slot[FETCH_AHEAD]), 1);
-}
+#define FETCH_SLOT_AHEAD(s, slot, end)                                                             \
+    do {                                                                                           \
+        if ((end) - (slot) > FETCH_AHEAD && is_young(s, (slot)[FETCH_AHEAD]))                      \
+            PREFETCH(word_pointer((slot)[FETCH_AHEAD]));                                           \
+    } while (0)
 
 static inline void scan_young_slots(Scavenger *s, Oop *slot, Oop *end)
 {
     for (; slot < end; slot++) {
         Oop value = *slot;
-        fetch_ahead(s, slot, end);
+        FETCH_SLOT_AHEAD(s, slot, end);
         if (is_young(s, value))
             *slot = survivor_of(s, value);
     }
@@ -216,7 +216,7 @@ static inline bool scan_old_slots(Scavenger *s, Oop *slot, Oop *end)
     bool young = false;
     for (; slot < end; slot++) {
         Oop value = *slot;
-        fetch_ahead(s, slot, end);
+        FETCH_SLOT_AHEAD(s, slot, end);
         if (is_young(s, value)) {
             value = *slot = survivor_of(s, value);
             young |= is_young(s, value);
@@ -333,7 +333,7 @@ static void scavenge_remembered(Scavenger *s)
     for (size_t i = 0; i < count; i++) {
         Oop object = heap->remembered[i];
         if (i + 4 < count)
-            __builtin_prefetch(word_pointer(heap->remembered[i + 4]));
+            PREFETCH(word_pointer(heap->remembered[i + 4]));
         CHECK(header_of(object) & HEADER_REMEMBERED,
               "object 0x%" PRIxWORD " of the remembered set has no remembered bit (H2)", object);
         if (scan_old(s, object))
