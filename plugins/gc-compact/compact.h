@@ -37,6 +37,8 @@ typedef struct {
 
 #define STAYS ((Word)1)
 
+enum { REGION_BLOCKS = 64 }; /* what one thread slides at a time */
+
 typedef struct {
     OldSpace space; /* first */
     const OsvmHost *host;
@@ -47,7 +49,8 @@ typedef struct {
     /* ---- during a collection ---- */
     Marker marker;
     Place *places;         /* one for each block of old space */
-    size_t places_bytes;
+    uint8_t *done;         /* one for each region: its blocks have been slid */
+    size_t table_bytes;    /* of both */
     size_t first_block;    /* of old space; places are indexed by block - first_block */
     size_t end_block;      /* one past the last of old space */
     Word moving_start;     /* nothing below moves; old_end if nothing moves at all */
@@ -67,6 +70,11 @@ void compact_slide(Compact *compact);
 /* Makes free chunks of everything that is not live. */
 void compact_sweep(Compact *compact);
 
+static inline size_t compact_regions(const Compact *compact)
+{
+    return (compact->end_block - compact->first_block + REGION_BLOCKS - 1) / REGION_BLOCKS;
+}
+
 static inline Place *compact_place_of(const Compact *compact, size_t block)
 {
     return &compact->places[block - compact->first_block];
@@ -83,7 +91,7 @@ static inline Word compact_moved(const Compact *compact, size_t granule, Word ad
     /* Word 0 takes bit 63, which is clear. */
     unsigned rank = (unsigned)(place->ranks >> ((word + 7) % 8 * 9)) & 0x1FF;
     uint64_t before = map->bits[word] & (((uint64_t)1 << (granule & 63)) - 1);
-    return place->to + ((Word)(rank + live_map_count(before)) << GRANULE_SHIFT);
+    return place->to + ((Word)(rank + live_map_count(map, before)) << GRANULE_SHIFT);
 }
 
 /* The new address of a live object. */

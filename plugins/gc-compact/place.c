@@ -18,7 +18,7 @@ static size_t count_block(const LiveMap *map, size_t block, uint64_t *ranks)
     for (unsigned word = 0; word < BLOCK_MAP_WORDS; word++) {
         if (word)
             packed |= (uint64_t)live << (word - 1) * 9;
-        live += live_map_count(bits[word]);
+        live += live_map_count(map, bits[word]);
     }
     *ranks = packed;
     return live;

@@ -18,8 +18,10 @@ static bool open_tables(Compact *compact)
         return false;
     compact->first_block = live_map_granule(&marker->map, heap->old_start) / BLOCK_GRANULES;
     compact->end_block = marker->map.blocks;
-    compact->places_bytes = (compact->end_block - compact->first_block) * sizeof(Place);
-    compact->places = heap->host->side_table_reserve(heap, compact->places_bytes);
+    size_t places_bytes = (compact->end_block - compact->first_block) * sizeof(Place);
+    compact->table_bytes = places_bytes + compact_regions(compact);
+    compact->places = heap->host->side_table_reserve(heap, compact->table_bytes);
+    compact->done = (uint8_t *)compact->places + places_bytes;
     if (!compact->places)
         marker_close(marker);
     return compact->places != NULL;
@@ -28,7 +30,7 @@ static bool open_tables(Compact *compact)
 static void close_tables(Compact *compact)
 {
     Heap *heap = compact->space.gc.heap;
-    heap->host->side_table_release(heap, compact->places, compact->places_bytes);
+    heap->host->side_table_release(heap, compact->places, compact->table_bytes);
     marker_close(&compact->marker);
 }
 

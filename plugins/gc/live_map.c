@@ -2,6 +2,9 @@
 
 bool live_map_open(LiveMap *map, Heap *heap, Word start, Word end)
 {
+#ifdef __x86_64__
+    map->has_popcount = __builtin_cpu_supports("popcnt");
+#endif
     map->base = start & ~(Word)(BLOCK_BYTES - 1);
     map->blocks = ((size_t)(end - map->base) + BLOCK_BYTES - 1) >> BLOCK_SHIFT;
     size_t bits_bytes = (map->blocks * BLOCK_MAP_WORDS + 1) * sizeof *map->bits;

@@ -33,6 +33,7 @@ typedef struct {
     uint16_t *tails; /* granules of the tail, and BLOCK_PINNED; one entry more, always 0 */
     void *table;    /* the host's memory behind both */
     size_t table_bytes;
+    bool has_popcount; /* the processor counts bits */
 } LiveMap;
 
 /* live_map.c */
@@ -82,17 +83,21 @@ static inline bool live_map_is_pinned(const LiveMap *map, size_t block)
     return (map->tails[block] & BLOCK_PINNED) != 0;
 }
 
-/* Portable: without a flag, compilers call a library routine for the builtin. */
-static inline unsigned live_map_count(uint64_t bits)
+/* Bits set. Compilers that may not rely on the instruction call a library routine. */
+static inline unsigned live_map_count(const LiveMap *map, uint64_t bits)
 {
-#ifdef __POPCNT__
-    return (unsigned)__builtin_popcountll(bits);
-#else
+#ifdef __x86_64__
+    if (__builtin_expect(map->has_popcount, 1)) {
+        uint64_t count;
+        __asm__("popcntq %1, %0" : "=r"(count) : "r"(bits) : "cc");
+        return (unsigned)count;
+    }
+#endif
+    (void)map;
     bits -= bits >> 1 & 0x5555555555555555u;
     bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
     bits = (bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
     return (unsigned)(bits * 0x0101010101010101u >> 56);
-#endif
 }
 
 /* ---- Walking live objects ---- */
