@@ -31,7 +31,7 @@ SHARED    = -shared $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,relro,-z,now
 
 # --- What there is to build: libraries, plugins, the executable ----------------------------------
 LIBS     := kernel compiler bytecode base
-SRC_kernel   := $(call find_c,kernel/cli kernel/plugin kernel/world)
+SRC_kernel   := $(call find_c,kernel/cli kernel/plugin kernel/world kernel/lab)
 SRC_compiler := $(call find_c,compiler)
 SRC_bytecode := $(call find_c,kernel/bytecode)
 SRC_base     := $(call find_c,kernel/base)

@@ -57,6 +57,15 @@ typedef struct {
     const char *output; /* the changed image; NULL exactly if `image` is */
 } CoreAssemble;
 
+/* A sequence of heap events, performed in a heap without an interpreter and compared with
+ * a model of it (kernel/lab/events.h, flight.h). */
+typedef struct {
+    const struct GcScript *script;
+    struct GcFlight *flight; /* in memory that outlives the process */
+    bool leak_check;         /* after every collection */
+    const char *folder;      /* for image files */
+} CoreGcEvents;
+
 /* Every function answers OSVM_OK or, with `error` filled in, what went wrong; run
  * answers the exit code of the program, with `error` set only for the VM's own
  * failures. check lists its findings on standard output. */
@@ -76,6 +85,7 @@ typedef struct {
                OsvmError *error);
     int (*assemble)(const CoreSetup *setup, const CoreAssemble *assemble,
                OsvmError *error);
+    int (*gc_events)(const CoreSetup *setup, const CoreGcEvents *events, OsvmError *error);
     /* methods above: ABI 1 */
 } CoreOps;
 

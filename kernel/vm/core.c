@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "kernel/bytecode/asm.h"
+#include "kernel/debug/gc_lab/lab.h"
 #include "kernel/vm/assemble.h"
 #include "kernel/vm/image/tools.h"
 #include "kernel/vm/interp/interp_int.h"
@@ -112,6 +113,7 @@ static const CoreOps core_ops = {
     .dump = core_dump,
     .convert = core_convert,
     .assemble = core_assemble,
+    .gc_events = core_gc_events,
 };
 
 OSVM_DEFINE_PLUGIN = {

@@ -43,7 +43,7 @@ static Bounds bounds_for(const CoreSetup *setup)
         };
     uint64_t top = SHADOW_BELOW_4G ? 0x7FF00000 : 0xFFFF0000;
     return (Bounds){
-        .most = top - 0x10000000,
+        .most = wanted && wanted < top - 0x10000000 ? wanted : top - 0x10000000,
         .least = 64 * MIB,
         .first = 0x10000000,
         .last = 0x18000000,
