@@ -227,6 +227,39 @@ static void test_facts(void)
     arena_free(arena);
 }
 
+/* An inlined primitive that jumps, with its displacement in front. */
+static void inlined_jump(const char *what, const char *code, VerifyRule rule, bool unknown,
+                         Arena *arena)
+{
+    VerifyFacts facts;
+    VerifyError error;
+    char text[300];
+    snprintf(text, sizeof text, "method A>>m\ncode\n%s\nend\n", code);
+    VerifyView view = verify_view(assemble(text, arena));
+    view.inline_primitives = true;
+    verify_code(&view, arena_alloc(arena, verify_scratch_size(view.count)), &facts, &error);
+    ok(error.rule == rule && (rule != VERIFY_OK || facts.unknown == unknown), "%s: %s", what,
+       error.message);
+}
+
+static void test_inlined_jumps(Arena *arena)
+{
+    inlined_jump("a jump over one bytecode",
+                 "pushSelf\npushInt 1\ninlinePrimitive 7016\nreturnSelf\nreturnTrue", VERIFY_OK,
+                 false, arena);
+    inlined_jump("a loop", "pushInt -4\ninlinePrimitive 6000", VERIFY_JUMP, false, arena);
+    inlined_jump("a loop to its beginning", "pushInt/E1.E8 -7\ninlinePrimitive 6000", VERIFY_OK, false,
+                 arena);
+    inlined_jump("too few operands", "pushInt 1\ninlinePrimitive 8000\nreturnSelf\nreturnTrue",
+                 VERIFY_UNDERFLOW, false, arena);
+    inlined_jump("outside", "pushSelf\npushInt 9\ninlinePrimitive 7016\nreturnSelf", VERIFY_JUMP,
+                 false, arena);
+    inlined_jump("between the two", "pushTrue\njumpTrue x\npushSelf\npushInt 1\nx: "
+                 "inlinePrimitive 7016\nreturnSelf\nreturnTrue", VERIFY_JUMP, false, arena);
+    inlined_jump("another displacement", "pushSelf\ndup\ninlinePrimitive 7016\nreturnSelf",
+                 VERIFY_OK, true, arena);
+}
+
 static void test_settings(void)
 {
     Arena *arena = arena_new();
@@ -245,11 +278,7 @@ static void test_settings(void)
     view = verify_view(inlined);
     view.inline_primitives = true;
     ok(verify_code(&view, scratch, &facts, &error) && !facts.unknown, "inlined primitives");
-    CompiledCode *jumps = assemble(
-        "method A>>m\ncode\npushInt 1\npushInt 2\ninlinePrimitive 7016\nend\n", arena);
-    view = verify_view(jumps);
-    view.inline_primitives = true;
-    ok(verify_code(&view, scratch, &facts, &error) && facts.unknown, "inlined jumps are unknown");
+    test_inlined_jumps(arena);
     CompiledCode *large = assemble("method A>>m\ncode\npushInt 1073741824\nreturnTop\nend\n",
                                    arena);
     view = verify_view(large);

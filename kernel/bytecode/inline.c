@@ -77,7 +77,7 @@ static const InlinePrimitive inline_primitives[] = {
     { 3007, 3, false, "doubleWordAt:put:" },
     { 3021, 3, false, "compareBytes" },
     { 5000, 5, false, "copyArray" },
-    { 6000, 1, true, "backjumpNoInterrupt" },
+    { INLINE_BACKJUMP, 1, true, "backjumpNoInterrupt" },
     { 7016, 2, true, "jumpIfWritable" },
     { 7017, 2, true, "jumpIfReadOnly" },
     { 7018, 2, true, "jumpIfYoung" },

@@ -269,6 +269,8 @@ enum {
 /* What a primitive of 256..519 answers; needs no frame and cannot fail. */
 QuickKind quick_primitive(unsigned primitive, int *value);
 
+enum { INLINE_BACKJUMP = 6000 }; /* the inlined primitive that always jumps */
+
 /* One of the inlined primitives of Sista (inline set 0, or the mapped ones of opcode 236). */
 typedef struct {
     uint16_t number;

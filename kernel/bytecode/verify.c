@@ -254,7 +254,7 @@ static bool is_unknown(const Verifier *v, const Instruction *i)
         return !v->view->has_primitive || i->pc != 0;
     case OP_INLINE_PRIMITIVE: {
         const InlinePrimitive *p = i->count == 0 ? inline_primitive_find(i->index) : NULL;
-        return !v->view->inline_primitives || !p || p->jumps;
+        return !v->view->inline_primitives || !p || p->jumps; /* see jump_behind */
     }
     case OP_MAPPED_PRIMITIVE:
         return !v->view->inline_primitives || !mapped_primitive_find(i->index);
@@ -288,6 +288,43 @@ static bool check_stack(Verifier *v, const Instruction *i, unsigned depth, unsig
     return true;
 }
 
+/* The inlined primitive behind a push of its displacement, if it jumps. */
+static const InlinePrimitive *jump_behind(const Verifier *v, const Instruction *push,
+                                          Instruction *jump)
+{
+    if (push->op != OP_PUSH_INTEGER || !v->view->inline_primitives ||
+        !bytecode_decode(v->view->set, v->view->bytes, v->block.end, push->next, jump) ||
+        jump->op != OP_INLINE_PRIMITIVE || jump->count != 0 || jump->a_count || jump->b_count)
+        return NULL;
+    const InlinePrimitive *primitive = inline_primitive_find(jump->index);
+    return primitive && primitive->jumps ? primitive : NULL;
+}
+
+/* The two make one instruction, `pair`: nobody may come in between, with another displacement. */
+static bool verify_jump(Verifier *v, const Instruction *pair, const InlinePrimitive *primitive,
+                        unsigned depth, int64_t *pc)
+{
+    unsigned pops = primitive->arguments - 1u;
+    bool fresh;
+    if (pops > depth - v->block.floor)
+        return fail(v, VERIFY_UNDERFLOW, pair->pc, "%s takes %u values, but there are %u",
+                    primitive->name, pops, depth - v->block.floor);
+    if (depth + 1 > v->limit)
+        return fail(v, VERIFY_OVERFLOW, pair->pc, "the frame needs %u slots and has %u", depth + 1,
+                    v->limit);
+    if (depth + 1 > v->facts->max_depth)
+        v->facts->max_depth = depth + 1;
+    if (!claim_bytes(v, pair) || !arrive_by_jump(v, pair, depth - pops))
+        return false;
+    if (primitive->number == INLINE_BACKJUMP)
+        return true;
+    if (!arrive(v, pair->pc, pair->next, depth - pops, &fresh))
+        return false;
+    if (fresh)
+        *pc = pair->next;
+    return true;
+}
+
 /* Checks the instruction at *pc; *pc becomes the one behind, or -1 where the run ends. */
 static bool verify_instruction(Verifier *v, int64_t *pc)
 {
@@ -297,6 +334,13 @@ static bool verify_instruction(Verifier *v, int64_t *pc)
         return fail(v, VERIFY_TRUNCATED, (size_t)*pc, "the instruction is not complete");
     *pc = -1;
     v->facts->instructions++;
+    Instruction jump;
+    const InlinePrimitive *primitive = jump_behind(v, &i, &jump);
+    if (primitive) {
+        i.next = jump.next;
+        i.target = (int64_t)jump.next + i.value;
+        return check_prefixes(v, &i) && verify_jump(v, &i, primitive, depth, pc);
+    }
     if (!claim_bytes(v, &i) || !check_prefixes(v, &i))
         return false;
     if (is_unknown(v, &i)) {

@@ -43,7 +43,8 @@
  *  I6  A forwarded literal: look at the new object as V5 did. A store into code undoes the
  *      verification.
  *  I7  Without `literal` the second half of V5; always the class that a super send starts from.
- *  I8  Values handed to inlined primitives. Those that jump are unknown bytecodes here, always.
+ *  I8  Values handed to inlined primitives. One that jumps must stand right behind a push of its
+ *      displacement; the two are one instruction then, and elsewhere it is an unknown bytecode.
  *  I9  The unassigned bytecode's send pushes the context although the frame may be full.
  */
 #ifndef OSVM_BYTECODE_VERIFY_H

@@ -2,7 +2,7 @@
  *
  * That optimiser promises operands of the right kind; here nothing is promised. An
  * operand that does not fit makes the bytecode an unknown one, whose send tells the
- * image. Those that jump are unknown to the verifier, so they never come here.
+ * image. The displacement of one that jumps is what the verifier saw: see verify.h, I8.
  */
 #include "kernel/bytecode/opcodes.h"
 #include "kernel/vm/interp/interp_int.h"
@@ -256,11 +256,56 @@ static bool copy_array(Vm *vm)
     return leave(vm, 5, to);
 }
 
-bool inline_primitive_run(Vm *vm, unsigned set, unsigned number)
+/* ---- Those that jump ---- */
+
+static bool is_one_of(Oop class, Oop classes)
+{
+    for (Word i = 0; i < object_slot_count(classes); i++)
+        if (follow(object_slot(classes, i)) == class)
+            return true;
+    return false;
+}
+
+/* Whether the jump is taken; false if an operand does not fit. */
+static bool jump_condition(Vm *vm, unsigned number, bool *taken)
+{
+    Oop object = follow(vm_stack(vm, 1));
+    switch (number) {
+    case INLINE_BACKJUMP: *taken = true; return true;
+    case 7016: *taken = is_object(object) && !is_read_only(object); return true;
+    case 7017: *taken = is_immediate(object) || is_read_only(object); return true;
+    case 7018: *taken = is_object(object) && heap_is_young(&vm->heap, object); return true;
+    case 7019: *taken = is_immediate(object) || !heap_is_young(&vm->heap, object); return true;
+    }
+    Oop classes = object;
+    object = follow(vm_stack(vm, 2));
+    Oop class = follow(heap_class_of(&vm->heap, object));
+    bool several = number == 8002 || number == 8003;
+    if (several && (is_immediate(classes) || object_format(classes) != FORMAT_INDEXABLE))
+        return false;
+    bool matches = several ? is_one_of(class, classes) : class == classes;
+    *taken = matches == (number == 8000 || number == 8002);
+    return true;
+}
+
+static bool run_jump(Vm *vm, const InlinePrimitive *primitive, SWord *displacement)
+{
+    bool taken;
+    if (!is_small_integer(vm_stack(vm, 0)) || !jump_condition(vm, primitive->number, &taken))
+        return false;
+    *displacement = taken ? small_integer_value(vm_stack(vm, 0)) : 0;
+    vm->sp += (Word)primitive->arguments * WORD_BYTES;
+    return true;
+}
+
+bool inline_primitive_run(Vm *vm, unsigned set, unsigned number, SWord *displacement)
 {
     const InlinePrimitive *primitive = inline_primitive_find(number);
-    if (set != 0 || !primitive || primitive->jumps)
+    *displacement = 0;
+    if (set != 0 || !primitive)
         return false;
+    if (primitive->jumps)
+        return run_jump(vm, primitive, displacement);
     switch (primitive->arguments) {
     case 1: return leave(vm, 1, unary(vm, number, vm_stack(vm, 0)));
     case 2: return leave(vm, 2, binary(vm, number, vm_stack(vm, 1), vm_stack(vm, 0)));

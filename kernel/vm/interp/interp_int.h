@@ -342,8 +342,9 @@ Oop return_impossible(Vm *vm, Oop value);
 Oop return_check_frame(Vm *vm);
 Oop return_unknown_bytecode(Vm *vm);
 
-/* inline_prims.c: Sista's inlined primitives, on the stack. False: there is none of that number. */
-bool inline_primitive_run(Vm *vm, unsigned set, unsigned number);
+/* inline_prims.c: Sista's inlined primitives, on the stack. False: there is none of that number, or
+ * an operand does not fit. *displacement: how far to jump. */
+bool inline_primitive_run(Vm *vm, unsigned set, unsigned number, SWord *displacement);
 /* The true object when done, a selector to send, or NO_OOP. */
 Oop inline_mapped_run(Vm *vm, unsigned number);
 

@@ -1003,10 +1003,10 @@ sista_primitive:
         goto call_primitive;
     index = ip[0] + (ip[1] & 127u) * 256;
     SAVE;
-    if (!inline_primitive_run(vm, index >> 13 & 3, index & 0x1FFF))
+    if (!inline_primitive_run(vm, index >> 13 & 3, index & 0x1FFF, &offset))
         goto unknown;
     LOAD_SP;
-    ip += 2;
+    ip += 2 + offset;
     NEXT;
 mapped_primitive:
     SAVE;
