@@ -160,12 +160,15 @@ install: $(if $(INSTALL_ONLY),,all)
 	cd $(BUILD)/lib && find osvm -name '*.so' -exec install -D {} $(abspath $(DEST))/lib/{} \;
 	install -m 644 include/osvm/*.h $(DEST)/include/osvm
 	$(if $(wildcard $(BUILD)/*.image),install -m 644 $(BUILD)/*.image $(DEST)/share/osvm)
-	$(if $(wildcard docs/*.1),install -m 644 docs/*.1 $(DEST)/share/man/man1)
+	install -m 644 docs/osvm.1 $(DEST)/share/man/man1
+	install -D -m 644 tools/completion/osvm.bash $(DEST)/share/bash-completion/completions/osvm
+	install -D -m 644 tools/completion/_osvm $(DEST)/share/zsh/site-functions/_osvm
 	printf 'prefix=%s\nplugindir=$${prefix}/lib/osvm\n\nName: osvm\nDescription: %s\nVersion: %s\nCflags: -I$${prefix}/include\n' \
 	    '$(PREFIX)' 'Headers for plugins of the osvm Smalltalk virtual machine' '$(VERSION)' > $(DEST)/lib/pkgconfig/osvm.pc
 uninstall:
 	rm -rf $(DEST)/bin/osvm $(DEST)/lib/osvm $(DEST)/include/osvm $(DEST)/lib/pkgconfig/osvm.pc $(DEST)/share/osvm \
-	    $(DEST)/share/man/man1/osvm.1
+	    $(DEST)/share/man/man1/osvm.1 $(DEST)/share/bash-completion/completions/osvm \
+	    $(DEST)/share/zsh/site-functions/_osvm
 clean: ; rm -rf $(BUILD)
 long-lines: ; @! git ls-files '*.c' '*.h' | xargs grep -nE '^.{101,}'
 

@@ -15,6 +15,8 @@ is($?, 0, 'make install') or diag($log);
 ok(-x "$dir/usr/bin/osvm", 'the executable');
 ok(-f "$dir/usr/include/osvm/plugin.h", 'the headers');
 ok(scalar(glob("$dir/usr/lib/osvm/64/*.so")), 'the plugins');
+ok(-f "$dir/usr/share/$_", "share/$_")
+    for 'man/man1/osvm.1', 'bash-completion/completions/osvm', 'zsh/site-functions/_osvm';
 is(`PKG_CONFIG_PATH=$dir/usr/lib/pkgconfig pkg-config --variable=plugindir osvm`, "/usr/lib/osvm\n",
     'pkg-config') if system('pkg-config --version >/dev/null 2>&1') == 0;
 
