@@ -133,6 +133,7 @@ typedef enum {
     JIT_LEAVE,            /* sp := fp, fp popped, return, and drop `value` words */
     JIT_RETURN,           /* without a frame: return, and drop `value` words */
     JIT_TAKE_RETURN,      /* without a frame: [b + value] := return address, which leaves the stack */
+    JIT_SET_RETURN,       /* without a frame: the return address, which lay nowhere, := a */
 
     JIT_FLOAT_FROM_BITS,  /* float a := bits of b (64-bit words) */
     JIT_FLOAT_TO_BITS,    /* a := bits of float b */
@@ -178,6 +179,7 @@ typedef struct {
 typedef struct {
     int32_t sp, fp, ip; /* registers of Smalltalk code while C runs */
     int32_t c_sp;       /* stack pointer of C while Smalltalk code runs */
+    int32_t leaf_pc;    /* where a leaf stub keeps its return address */
     int32_t routines;   /* table of addresses of C routines */
 } JitVariables;
 
@@ -187,8 +189,9 @@ typedef enum {
     JIT_STUB_ENTER,
     /* Returns from `enter` with the value of RESULT. */
     JIT_STUB_LEAVE,
-    /* Called by machine code: sp and fp are stored, the routine is called on C's stack with the Vm,
-     * A, B and C; its answer is in RESULT, and the code goes on behind the call. RECEIVER is kept. */
+    /* Called by machine code: the return address goes from the stack to leaf_pc, sp and fp are stored,
+     * the routine is called on C's stack with the Vm, A, B and C; its answer is in RESULT, sp is what
+     * the variable says then, and the code goes on behind the call. RECEIVER is kept. */
     JIT_STUB_LEAF,
     /* Called by machine code: the return address goes from the stack to ip, sp and fp are stored,
      * the routine is called with the Vm, A, B and C. 0: resume (as for ENTER). Else: leave with

@@ -1,0 +1,372 @@
+/* Abstract instructions into x64 instructions.
+ *
+ * Three passes over the instructions: the first takes every branch as long and finds the offsets,
+ * the second shortens those that stay in reach (distances only shrink), the third writes. The choice is
+ * kept in the instruction's `size`, which branches do not use.
+ */
+#include "x64.h"
+
+enum { SHORT = 1, LONGEST = 32 };
+
+typedef struct {
+    Emit e;
+    const JitCode *code;
+    uint32_t *labels; /* offsets, of the pass before */
+    int pass;
+} Select;
+
+static Reg machine(unsigned reg)
+{
+    return (Reg)x64_registers[reg];
+}
+
+/* A word of the pool, which ends where the code begins. */
+static Mem pool(const Select *s, SWord index)
+{
+    return mem_relative((int32_t)(((SWord)index - (SWord)s->code->pool_words) * WORD_BYTES));
+}
+
+static Mem operand_of(const JitInstruction *i)
+{
+    return mem(machine(i->b), (int32_t)i->value);
+}
+
+static Mem indexed(const JitInstruction *i)
+{
+    return mem_indexed(machine(i->b), machine(i->c), i->size, (int32_t)i->value);
+}
+
+/* ---- Branches ---- */
+
+static void displacement(Select *s, JitInstruction *i, unsigned short_opcode, unsigned long_opcode)
+{
+    Emit *e = &s->e;
+    int64_t target = s->labels[i->label];
+    int64_t distance = target - (int64_t)i->offset; /* from its first byte, of LONGEST at most */
+    if (s->pass == 2 && fits_8(distance) && fits_8(distance - LONGEST))
+        i->size = SHORT;
+    if (i->size == SHORT) {
+        emit_byte(e, short_opcode);
+        emit_byte(e, (uint8_t)(target - (e->at + 1)));
+        return;
+    }
+    if (long_opcode > 0xFF)
+        emit_byte(e, long_opcode >> 8);
+    emit_byte(e, long_opcode & 0xFF);
+    emit_32(e, (uint32_t)(target - (e->at + 4)));
+}
+
+static void jump(Select *s, JitInstruction *i)
+{
+    displacement(s, i, 0xEB, 0xE9);
+}
+
+static void branch(Select *s, JitInstruction *i, Cc cc)
+{
+    displacement(s, i, 0x70 | cc, 0x0F80 | cc);
+}
+
+static Cc condition_code(unsigned condition)
+{
+    static const uint8_t codes[] = {
+        [JIT_EQUAL] = CC_E, [JIT_NOT_EQUAL] = CC_NE, [JIT_LESS] = CC_L, [JIT_LESS_EQUAL] = CC_LE,
+        [JIT_GREATER] = CC_G, [JIT_GREATER_EQUAL] = CC_GE, [JIT_BELOW] = CC_B,
+        [JIT_BELOW_EQUAL] = CC_BE, [JIT_ABOVE] = CC_A, [JIT_ABOVE_EQUAL] = CC_AE};
+    return (Cc)codes[condition];
+}
+
+static void compare_constant(Select *s, Reg reg, int64_t value)
+{
+    if (value == 0)
+        emit_rr(&s->e, true, 0x85, reg, reg);
+    else if (fits_32(value))
+        emit_alu_constant(&s->e, ALU_CMP, reg, (int32_t)value);
+    else {
+        emit_constant(&s->e, SCRATCH, value);
+        emit_alu(&s->e, ALU_CMP, reg, SCRATCH);
+    }
+}
+
+static void test_bits(Select *s, Reg reg, int64_t mask)
+{
+    Emit *e = &s->e;
+    if ((uint64_t)mask <= 0xFF && reg <= RBX) {
+        emit_byte(e, 0xF6);
+        emit_byte(e, 0xC0 | reg);
+        emit_byte(e, (uint8_t)mask);
+    } else if ((uint64_t)mask <= INT32_MAX) {
+        emit_rr(e, false, 0xF7, 0, reg);
+        emit_32(e, (uint32_t)mask);
+    } else {
+        emit_constant(e, SCRATCH, mask);
+        emit_rr(e, true, 0x85, SCRATCH, reg);
+    }
+}
+
+static void compare_loaded_constant(Select *s, Mem m, int32_t value)
+{
+    unsigned bytes = fits_8(value) ? 1 : 4;
+    emit_rm(&s->e, true, bytes == 1 ? 0x83 : 0x81, ALU_CMP, m, bytes);
+    if (bytes == 1)
+        emit_byte(&s->e, (uint8_t)value);
+    else
+        emit_32(&s->e, (uint32_t)value);
+}
+
+static void count_down(Select *s, JitInstruction *i)
+{
+    emit_rm(&s->e, true, 0x83, ALU_SUB, operand_of(i), 1);
+    emit_byte(&s->e, 1);
+    branch(s, i, CC_S);
+}
+
+/* ucomisd sets carry for less, zero for equal, and both with parity for unordered: less is asked
+ * the other way round, so that NaN fails. */
+static void float_branch(Select *s, JitInstruction *i)
+{
+    Emit *e = &s->e;
+    bool swapped = i->condition == JIT_LESS || i->condition == JIT_LESS_EQUAL;
+    unsigned a = swapped ? i->b : i->a, b = swapped ? i->a : i->b;
+    emit_sse_rr(e, 0x66, false, 0x2E, a, b);
+    switch (i->condition) {
+    case JIT_LESS:
+    case JIT_GREATER: branch(s, i, CC_A); break;
+    case JIT_LESS_EQUAL:
+    case JIT_GREATER_EQUAL: branch(s, i, CC_AE); break;
+    case JIT_NOT_EQUAL: /* a jump for parity over a short jump is as long as a branch: 6 bytes */
+        emit_byte(e, 0x0F);
+        emit_byte(e, 0x80 | CC_P);
+        emit_32(e, (uint32_t)(s->labels[i->label] - (e->at + 4)));
+        branch(s, i, CC_NE);
+        break;
+    default: { /* equal: not if parity */
+        uint32_t at = e->at + 1;
+        emit_byte(e, 0x70 | CC_P);
+        emit_byte(e, 0);
+        branch(s, i, CC_E);
+        if (!e->overflow)
+            e->out[at] = (uint8_t)(e->at - at - 1);
+        break;
+    }
+    }
+}
+
+/* ---- Moving ---- */
+
+static void load(Select *s, Reg to, Mem m, unsigned size)
+{
+    static const uint16_t opcodes[] = {0x0FB6, 0x0FB7, 0x8B, 0x8B};
+    emit_rm(&s->e, size == 3, opcodes[size], to, m, 0);
+}
+
+static void store(Select *s, Reg from, Mem m, unsigned size)
+{
+    if (size == 1)
+        emit_byte(&s->e, 0x66);
+    emit_rm(&s->e, size == 3, size == 0 ? 0x88 : 0x89, from, m, 0);
+}
+
+static void push_constant(Select *s, int64_t value)
+{
+    Emit *e = &s->e;
+    if (fits_8(value)) {
+        emit_byte(e, 0x6A);
+        emit_byte(e, (uint8_t)value);
+    } else if (fits_32(value)) {
+        emit_byte(e, 0x68);
+        emit_32(e, (uint32_t)value);
+    } else {
+        emit_constant(e, SCRATCH, value);
+        emit_push(e, SCRATCH);
+    }
+}
+
+static void lea(Select *s, Reg to, Reg base, int32_t offset)
+{
+    emit_rm(&s->e, true, 0x8D, to, mem(base, offset), 0);
+}
+
+/* ---- Arithmetic ---- */
+
+static void alu_constant(Select *s, unsigned alu, Reg reg, int64_t value)
+{
+    if (fits_32(value))
+        emit_alu_constant(&s->e, alu, reg, (int32_t)value);
+    else if (alu == ALU_AND && (uint64_t)value <= UINT32_MAX) {
+        emit_rr(&s->e, false, 0x81, alu, reg);
+        emit_32(&s->e, (uint32_t)value);
+    } else {
+        emit_constant(&s->e, SCRATCH, value);
+        emit_alu(&s->e, alu, reg, SCRATCH);
+    }
+}
+
+enum { SHIFT_ROR = 1, SHIFT_SHL = 4, SHIFT_SHR = 5, SHIFT_SAR = 7 };
+
+static void shift_constant(Select *s, unsigned shift, Reg reg, SWord by)
+{
+    emit_rr(&s->e, true, 0xC1, shift, reg);
+    emit_byte(&s->e, (unsigned)by & 63);
+}
+
+/* The machine takes the distance in cl only. */
+static void shift(Select *s, unsigned kind, Reg reg, Reg by)
+{
+    Emit *e = &s->e;
+    if (by == RCX && reg != RCX) {
+        emit_rr(e, true, 0xD3, kind, reg);
+        return;
+    }
+    emit_mov(e, SCRATCH, RCX);
+    emit_mov(e, RCX, by);
+    emit_rr(e, true, 0xD3, kind, reg == RCX ? SCRATCH : reg);
+    emit_mov(e, RCX, SCRATCH);
+}
+
+static void return_from(Select *s, SWord words)
+{
+    if (words == 0)
+        emit_byte(&s->e, 0xC3);
+    else {
+        emit_byte(&s->e, 0xC2);
+        emit_byte(&s->e, (unsigned)(words * WORD_BYTES) & 0xFF);
+        emit_byte(&s->e, (unsigned)(words * WORD_BYTES) >> 8 & 0xFF);
+    }
+}
+
+/* ---- One instruction ---- */
+
+static bool select_one(Select *s, JitInstruction *i)
+{
+    Emit *e = &s->e;
+    Reg a = machine(i->a < JIT_REGISTERS ? i->a : 0), b = machine(i->b < JIT_REGISTERS ? i->b : 0);
+    switch ((JitOperation)i->operation) {
+    case JIT_LABEL: s->labels[i->label] = e->at; break;
+    case JIT_MOVE: emit_mov(e, a, b); break;
+    case JIT_CONSTANT: emit_constant(e, a, (int64_t)i->value); break;
+    case JIT_LITERAL: load(s, a, pool(s, i->value), 3); break;
+    case JIT_LOAD: load(s, a, operand_of(i), i->size); break;
+    case JIT_LOAD_INDEXED: load(s, a, indexed(i), i->size); break;
+    case JIT_STORE: store(s, a, operand_of(i), i->size); break;
+    case JIT_STORE_INDEXED: store(s, a, indexed(i), i->size); break;
+    case JIT_STORE_CONSTANT:
+        emit_rm(e, true, 0xC7, 0, operand_of(i), 4);
+        emit_32(e, (uint32_t)i->extra);
+        break;
+    case JIT_PUSH: emit_push(e, a); break;
+    case JIT_PUSH_CONSTANT: push_constant(s, (int64_t)i->value); break;
+    case JIT_PUSH_LITERAL: emit_rm(e, false, 0xFF, 6, pool(s, i->value), 0); break;
+    case JIT_PUSH_LOADED: emit_rm(e, false, 0xFF, 6, operand_of(i), 0); break;
+    case JIT_POP: emit_pop(e, a); break;
+    case JIT_DROP: lea(s, RSP, RSP, (int32_t)(i->value * WORD_BYTES)); break;
+    case JIT_ADD: emit_alu(e, ALU_ADD, a, b); break;
+    case JIT_SUBTRACT: emit_alu(e, ALU_SUB, a, b); break;
+    case JIT_MULTIPLY: emit_rr(e, true, 0x0FAF, a, b); break;
+    case JIT_AND: emit_alu(e, ALU_AND, a, b); break;
+    case JIT_OR: emit_alu(e, ALU_OR, a, b); break;
+    case JIT_XOR: emit_alu(e, ALU_XOR, a, b); break;
+    case JIT_SHIFT_LEFT: shift(s, SHIFT_SHL, a, b); break;
+    case JIT_SHIFT_RIGHT: shift(s, SHIFT_SAR, a, b); break;
+    case JIT_SHIFT_RIGHT_UNSIGNED: shift(s, SHIFT_SHR, a, b); break;
+    case JIT_ADD_CONSTANT: alu_constant(s, ALU_ADD, a, (int64_t)i->value); break;
+    case JIT_AND_CONSTANT: alu_constant(s, ALU_AND, a, (int64_t)i->value); break;
+    case JIT_OR_CONSTANT: alu_constant(s, ALU_OR, a, (int64_t)i->value); break;
+    case JIT_XOR_CONSTANT: alu_constant(s, ALU_XOR, a, (int64_t)i->value); break;
+    case JIT_SHIFT_LEFT_CONSTANT: shift_constant(s, SHIFT_SHL, a, i->value); break;
+    case JIT_SHIFT_RIGHT_CONSTANT: shift_constant(s, SHIFT_SAR, a, i->value); break;
+    case JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT: shift_constant(s, SHIFT_SHR, a, i->value); break;
+    case JIT_ROTATE_RIGHT_CONSTANT: shift_constant(s, SHIFT_ROR, a, i->value); break;
+    case JIT_ADDRESS: lea(s, a, b, (int32_t)i->value); break;
+    case JIT_ADD_CHECKED: emit_alu(e, ALU_ADD, a, b); branch(s, i, CC_O); break;
+    case JIT_SUBTRACT_CHECKED: emit_alu(e, ALU_SUB, a, b); branch(s, i, CC_O); break;
+    case JIT_MULTIPLY_CHECKED: emit_rr(e, true, 0x0FAF, a, b); branch(s, i, CC_O); break;
+    case JIT_ADD_CONSTANT_CHECKED:
+        alu_constant(s, ALU_ADD, a, (int64_t)i->value);
+        branch(s, i, CC_O);
+        break;
+    case JIT_DIVIDE:
+        emit_byte(e, 0x48);
+        emit_byte(e, 0x99); /* cqo */
+        emit_rr(e, true, 0xF7, 7, machine(i->c));
+        break;
+    case JIT_JUMP: jump(s, i); break;
+    case JIT_BRANCH:
+        emit_alu(e, ALU_CMP, a, b);
+        branch(s, i, condition_code(i->condition));
+        break;
+    case JIT_BRANCH_CONSTANT:
+        compare_constant(s, a, (int64_t)i->value);
+        branch(s, i, condition_code(i->condition));
+        break;
+    case JIT_BRANCH_LOADED:
+        emit_rm(e, true, ALU_CMP << 3 | 3, a, operand_of(i), 0);
+        branch(s, i, condition_code(i->condition));
+        break;
+    case JIT_BRANCH_LITERAL:
+        emit_rm(e, true, ALU_CMP << 3 | 3, a, pool(s, i->value), 0);
+        branch(s, i, condition_code(i->condition));
+        break;
+    case JIT_BRANCH_BITS:
+        test_bits(s, a, (int64_t)i->value);
+        branch(s, i, condition_code(i->condition));
+        break;
+    case JIT_BRANCH_BITS_LOADED:
+        emit_rm(e, false, 0xF7, 0, operand_of(i), 4);
+        emit_32(e, (uint32_t)i->extra);
+        branch(s, i, condition_code(i->condition));
+        break;
+    case JIT_BRANCH_LOADED_CONSTANT:
+        compare_loaded_constant(s, operand_of(i), i->extra);
+        branch(s, i, condition_code(i->condition));
+        break;
+    case JIT_COUNT_DOWN: count_down(s, i); break;
+    case JIT_JUMP_REGISTER: emit_rr(e, false, 0xFF, 4, a); break;
+    case JIT_JUMP_LOADED: emit_rm(e, false, 0xFF, 4, operand_of(i), 0); break;
+    case JIT_CALL_LOADED: emit_rm(e, false, 0xFF, 2, operand_of(i), 0); break;
+    case JIT_CALL_LITERAL: emit_rm(e, false, 0xFF, 2, pool(s, i->value), 0); break;
+    case JIT_FRAME:
+        emit_push(e, RBP);
+        emit_mov(e, RBP, RSP);
+        break;
+    case JIT_LEAVE:
+        emit_byte(e, 0xC9); /* leave */
+        return_from(s, i->value);
+        break;
+    case JIT_RETURN: return_from(s, i->value); break;
+    case JIT_SET_RETURN: emit_push(e, a); break;
+    case JIT_TAKE_RETURN: emit_rm(e, false, 0x8F, 0, operand_of(i), 0); break;
+    case JIT_FLOAT_FROM_BITS: emit_sse_rr(e, 0x66, true, 0x6E, i->a, b); break;
+    case JIT_FLOAT_TO_BITS: emit_sse_rr(e, 0x66, true, 0x7E, i->b, a); break;
+    case JIT_FLOAT_LOAD: emit_sse_rm(e, 0xF2, 0x10, i->a, operand_of(i)); break;
+    case JIT_FLOAT_STORE: emit_sse_rm(e, 0xF2, 0x11, i->a, operand_of(i)); break;
+    case JIT_FLOAT_FROM_INTEGER: emit_sse_rr(e, 0xF2, true, 0x2A, i->a, b); break;
+    case JIT_FLOAT_ADD: emit_sse_rr(e, 0xF2, false, 0x58, i->a, i->b); break;
+    case JIT_FLOAT_SUBTRACT: emit_sse_rr(e, 0xF2, false, 0x5C, i->a, i->b); break;
+    case JIT_FLOAT_MULTIPLY: emit_sse_rr(e, 0xF2, false, 0x59, i->a, i->b); break;
+    case JIT_FLOAT_DIVIDE: emit_sse_rr(e, 0xF2, false, 0x5E, i->a, i->b); break;
+    case JIT_FLOAT_SQUARE_ROOT: emit_sse_rr(e, 0xF2, false, 0x51, i->a, i->b); break;
+    case JIT_FLOAT_BRANCH: float_branch(s, i); break;
+    case JIT_STOP: emit_byte(e, 0xCC); break;
+    case JIT_OPERATIONS: return false;
+    }
+    return true;
+}
+
+uint32_t x64_encode(const JitCode *code)
+{
+    uint32_t labels[code->labels + 1];
+    for (uint32_t i = 0; i <= code->labels; i++)
+        labels[i] = 0;
+    Select s = {.code = code, .labels = labels};
+    for (s.pass = 1; s.pass <= 3; s.pass++) {
+        s.e = (Emit){.out = code->out, .capacity = code->capacity};
+        for (uint32_t i = 0; i < code->count; i++) {
+            JitInstruction *instruction = &code->instructions[i];
+            uint32_t at = s.e.at;
+            if (!select_one(&s, instruction) || s.e.overflow)
+                return 0;
+            instruction->offset = at;
+        }
+    }
+    return s.e.at;
+}
