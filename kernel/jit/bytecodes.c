@@ -1,0 +1,690 @@
+/* Bytecodes into abstract instructions, one after the other, over the simulated stack.
+ *
+ * At every label, send and exit the stack is in memory, as the interpreter has it; so what is kept
+ * in registers never crosses one. Whatever is rare leaves for the interpreter at the bytecode
+ * that met it.
+ */
+#include "kernel/jit/jit_int.h"
+#include "kernel/vm/interp/fast.h"
+
+#define SLOT(i) ((SWord)(HEADER_BYTES + (Word)(i) * WORD_BYTES))
+
+Word unit_next_pc(const Unit *u)
+{
+    return u->first_pc + u->now.next;
+}
+
+Word unit_this_pc(const Unit *u)
+{
+    return u->first_pc + u->now.pc;
+}
+
+/* ---- Leaving ---- */
+
+static void emit_exit(Unit *u, Word pc)
+{
+    build_call(&u->b, ROUTINE_EXIT);
+    build_map(&u->b, MAP_EXIT, pc);
+}
+
+unsigned unit_exit(Unit *u)
+{
+    Build *b = &u->b;
+    unsigned label = build_label(b);
+    build_cold(b);
+    build_here(b, label);
+    emit_exit(u, unit_this_pc(u));
+    build_main(b);
+    return label;
+}
+
+/* The interpreter takes over here. */
+static void leave(Unit *u)
+{
+    sim_flush(u);
+    emit_exit(u, unit_this_pc(u));
+    u->dead = true;
+}
+
+/* ---- Sends ---- */
+
+void unit_emit_send(Unit *u, int literal, unsigned args, bool is_super)
+{
+    Build *b = &u->b;
+    unsigned tag = build_pool(b, 0, ROLE_TAG);
+    build_pool(b, 0, ROLE_TARGET);
+    op_load(b, JIT_RECEIVER, JIT_SP, (SWord)args * WORD_BYTES, WORD_SHIFT);
+    op_av(b, JIT_LITERAL, JIT_CLASS, (SWord)tag);
+    op_v(b, JIT_CALL_LITERAL, (SWord)tag + 1);
+    build_map(b, MAP_SEND, unit_next_pc(u));
+    if (b->send_count == b->send_capacity) {
+        const OsvmHost *host = b->vm->setup->host;
+        uint32_t wanted = b->send_capacity ? 2 * b->send_capacity : 16;
+        JitSend *sends = host->resize(host, b->sends, b->send_capacity * sizeof *sends,
+                                      wanted * sizeof *sends);
+        if (!sends) {
+            b->failed = true;
+            return;
+        }
+        b->sends = sends;
+        b->send_capacity = wanted;
+    }
+    b->sends[b->send_count++] = (JitSend){
+        .offset = b->map_count - 1, .pool = (uint16_t)tag, .literal = (int16_t)literal,
+        .args = (uint8_t)args, .is_super = is_super};
+}
+
+void unit_send(Unit *u, int literal, unsigned args, bool is_super)
+{
+    sim_flush(u);
+    unit_emit_send(u, literal, args, is_super);
+    if (u->depth < args + 1) {
+        u->b.failed = true;
+        return;
+    }
+    u->depth = u->spilled = u->depth - args - 1; /* the callee popped them */
+    u->self_loaded = false;
+    sim_push_register(u, JIT_RESULT);
+}
+
+/* ---- Jumps ---- */
+
+/* The label to branch to: of the target, or of a poll before a jump back. */
+unsigned unit_target(Unit *u, int64_t target)
+{
+    Build *b = &u->b;
+    unsigned label = u->targets[target];
+    if (target > u->now.pc)
+        return label;
+    Section *section = b->section;
+    unsigned poll = build_label(b), due = build_label(b), around = LABEL_NONE;
+    if (section == &b->cold) {
+        around = build_label(b);
+        op_jump(b, around);
+    }
+    build_cold(b);
+    build_here(b, poll);
+    op_abv(b, JIT_COUNT_DOWN, 0, JIT_VM, VAR(poll_budget));
+    b->cold.instructions[b->cold.count - 1].label = (uint16_t)due;
+    op_branch_loaded(b, JIT_BELOW, JIT_SP, JIT_VM, VAR(stack_limit), due);
+    op_jump(b, label);
+    build_here(b, due);
+    build_call(b, ROUTINE_POLL_LOOP);
+    build_map(b, MAP_POLL, u->first_pc + (Word)target);
+    op_ab(b, JIT_PUSH, JIT_RESULT, 0);
+    op_jump(b, label);
+    if (around != LABEL_NONE)
+        build_here(b, around);
+    b->section = section;
+    return poll;
+}
+
+static void jump(Unit *u)
+{
+    sim_flush(u);
+    op_jump(&u->b, unit_target(u, u->now.target));
+    u->dead = true;
+}
+
+/* Jumps on the boolean in `reg`; what lies below is in memory. `jump` says where to. */
+static void branch_on(Unit *u, const Instruction *jump, unsigned reg)
+{
+    Build *b = &u->b;
+    bool wanted = jump->op == OP_JUMP_IF_TRUE;
+    SWord yes = wanted ? VAR(heap.true_object) : VAR(heap.false_object);
+    SWord no = wanted ? VAR(heap.false_object) : VAR(heap.true_object);
+    unsigned odd = build_label(b);
+    op_branch_loaded(b, JIT_EQUAL, reg, JIT_VM, yes, unit_target(u, jump->target));
+    op_branch_loaded(b, JIT_NOT_EQUAL, reg, JIT_VM, no, odd);
+    Section *section = b->section;
+    unsigned on = LABEL_NONE;
+    if (section == &b->cold) {
+        on = build_label(b);
+        op_jump(b, on);
+    }
+    build_cold(b);
+    build_here(b, odd);
+    op_ab(b, JIT_PUSH, reg, 0);
+    emit_exit(u, u->first_pc + jump->pc);
+    if (on != LABEL_NONE)
+        build_here(b, on);
+    b->section = section;
+}
+
+/* In the cold section: the boolean is in RESULT; goes on behind the jump or at its target. */
+void unit_branch_on_result(Unit *u, const Instruction *jump)
+{
+    branch_on(u, jump, JIT_RESULT);
+}
+
+static void conditional(Unit *u)
+{
+    SimEntry top = sim_top(u, 0);
+    if (top.kind == SIM_VARIABLE && top.value != VAR(heap.nil)) {
+        bool value = top.value == VAR(heap.true_object);
+        sim_drop(u, 1);
+        sim_flush(u);
+        if (value == (u->now.op == OP_JUMP_IF_TRUE)) {
+            op_jump(&u->b, unit_target(u, u->now.target));
+            u->dead = true;
+        }
+        return;
+    }
+    unsigned reg = sim_pop(u, 0);
+    sim_flush(u);
+    branch_on(u, &u->now, reg);
+}
+
+bool unit_fused_jump(Unit *u, Instruction *jump)
+{
+    return u->now.next < u->to && u->targets[u->now.next] == LABEL_NONE &&
+           bytecode_decode(u->view.set, u->view.bytes, u->view.count, u->now.next, jump) &&
+           (jump->op == OP_JUMP_IF_TRUE || jump->op == OP_JUMP_IF_FALSE);
+}
+
+/* RESULT := true, jumped to at `if_true`, or false. */
+void unit_booleans(Unit *u, unsigned if_true)
+{
+    Build *b = &u->b;
+    unsigned done = build_label(b);
+    op_load(b, JIT_RESULT, JIT_VM, VAR(heap.false_object), WORD_SHIFT);
+    op_jump(b, done);
+    build_here(b, if_true);
+    op_load(b, JIT_RESULT, JIT_VM, VAR(heap.true_object), WORD_SHIFT);
+    build_here(b, done);
+}
+
+/* ---- Returns ---- */
+
+/* The value is in RESULT. */
+static void emit_return(Unit *u)
+{
+    Build *b = &u->b;
+    unsigned odd = build_label(b);
+    op_branch_bits_loaded(b, JIT_NOT_EQUAL, JIT_FP, FRAME_FLAGS * WORD_BYTES, FRAME_ODD_RETURN,
+                          odd);
+    op_v(b, JIT_LEAVE, (SWord)u->args + 1);
+    build_cold(b);
+    build_here(b, odd);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_RESULT);
+    build_call(b, ROUTINE_RETURN);
+    build_map(b, MAP_EXIT, unit_next_pc(u));
+    build_main(b);
+    u->dead = true;
+}
+
+static void non_local_return(Unit *u)
+{
+    sim_spill(u, 1);
+    sim_pop_to(u, JIT_A);
+    build_call(&u->b, ROUTINE_NON_LOCAL);
+    build_map(&u->b, MAP_EXIT, unit_next_pc(u));
+    u->dead = true;
+}
+
+static void return_top(Unit *u, bool from_method)
+{
+    if (from_method && u->block) {
+        non_local_return(u);
+        return;
+    }
+    sim_pop_to(u, JIT_RESULT);
+    emit_return(u);
+}
+
+/* ---- Variables ---- */
+
+static void push_slot(Unit *u, SWord slot)
+{
+    unsigned reg;
+    sim_self(u);
+    reg = sim_register(u, 0);
+    sim_self(u);
+    op_load(&u->b, reg, JIT_RECEIVER, SLOT(slot), WORD_SHIFT);
+    sim_push_register(u, reg);
+}
+
+static void push_temp(Unit *u, unsigned index)
+{
+    if (index >= u->base)
+        sim_flush(u);
+    sim_push(u, SIM_TEMP, (SWord)index);
+}
+
+static void push_literal(Unit *u, Oop literal)
+{
+    if (is_immediate(literal))
+        sim_push(u, SIM_CONSTANT, (SWord)literal);
+    else
+        sim_push(u, SIM_LITERAL, (SWord)build_reference(&u->b, literal));
+}
+
+/* The binding at a literal, as it is from now on; NO_OOP: it has no value. */
+static Oop binding_at(Unit *u, Word index)
+{
+    Oop binding = object_slot(u->code, 1 + index);
+    if (is_forwarded(binding))
+        binding = fast_follow_literal(u->b.vm, u->code, index);
+    return fast_has_slot(binding, ASSOCIATION_VALUE) ? binding : NO_OOP;
+}
+
+static void push_literal_variable(Unit *u)
+{
+    Oop binding = binding_at(u, u->now.index);
+    if (!binding) {
+        leave(u);
+        return;
+    }
+    unsigned reg = sim_register(u, 0);
+    op_av(&u->b, JIT_LITERAL, reg, (SWord)build_reference(&u->b, binding));
+    op_load(&u->b, reg, reg, SLOT(ASSOCIATION_VALUE), WORD_SHIFT);
+    sim_push_register(u, reg);
+}
+
+/* Entries that stand for the temporary are read before it changes. */
+static void settle_temp(Unit *u, unsigned index)
+{
+    if (index >= u->base) {
+        sim_flush(u);
+        return;
+    }
+    for (unsigned i = u->spilled; i + 1 < u->depth; i++)
+        if (u->stack[i].kind == SIM_TEMP && (unsigned)u->stack[i].value == index) {
+            sim_spill(u, u->depth - i - 1);
+            return;
+        }
+}
+
+static void store_temp(Unit *u, bool pop)
+{
+    Build *b = &u->b;
+    unsigned index = u->now.index;
+    settle_temp(u, index);
+    unsigned reg = sim_pop(u, 0);
+    op_abv(b, JIT_STORE, reg, JIT_FP, sim_temp_offset(u, index));
+    if (!pop)
+        sim_push_register(u, reg);
+}
+
+/* ---- Stores into objects ---- */
+
+static bool needs_barrier(SimEntry value)
+{
+    return value.kind != SIM_CONSTANT && value.kind != SIM_VARIABLE;
+}
+
+/* [object + slot] := value, with the barrier; operands are in registers, nothing else is. RECEIVER
+ * survives. */
+void unit_store_slot(Unit *u, unsigned object, SWord slot, SimEntry value, unsigned value_register)
+{
+    Build *b = &u->b;
+    op_abv(b, JIT_STORE, value_register, object, SLOT(slot));
+    if (!needs_barrier(value))
+        return;
+    unsigned done = build_label(b), slow = build_label(b);
+    op_branch_loaded(b, JIT_BELOW, object, JIT_VM, VAR(heap.old_start), done);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, value_register, TAG_MASK, done);
+    op_branch_loaded(b, JIT_BELOW, value_register, JIT_VM, VAR(heap.old_start), slow);
+    JitInstruction *i = build_add(b, JIT_BRANCH_LOADED_CONSTANT);
+    *i = (JitInstruction){.operation = JIT_BRANCH_LOADED_CONSTANT, .condition = JIT_NOT_EQUAL,
+                          .b = JIT_VM, .value = VAR(heap.marking), .label = (uint16_t)slow};
+    build_here(b, done);
+    build_cold(b);
+    build_here(b, slow);
+    op_ab(b, JIT_PUSH, value_register, 0);
+    op_ab(b, JIT_MOVE, JIT_D, object);
+    op_ab(b, JIT_MOVE, JIT_B, value_register);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_D);
+    build_call(b, ROUTINE_BARRIER);
+    op_ab(b, JIT_POP, value_register, 0);
+    op_jump(b, done);
+    build_main(b);
+}
+
+/* Pops the value of a store into a register for it. Everything else is in memory. `exit`: a label
+ * that goes back to the interpreter before the bytecode. */
+static unsigned store_operand(Unit *u, SimEntry *value, unsigned *exit)
+{
+    Build *b = &u->b;
+    *value = sim_top(u, 0);
+    unsigned reg = sim_pop(u, 1u << JIT_A | 1u << JIT_D);
+    sim_flush(u);
+    *exit = build_label(b);
+    build_cold(b);
+    build_here(b, *exit);
+    op_ab(b, JIT_PUSH, reg, 0);
+    emit_exit(u, unit_this_pc(u));
+    build_main(b);
+    return reg;
+}
+
+static void store_in(Unit *u, unsigned object, SWord slot, SimEntry value, unsigned reg,
+                     unsigned exit, bool pop)
+{
+    op_branch_bits_loaded(&u->b, JIT_NOT_EQUAL, object, 0, (uint32_t)HEADER_IMMUTABLE, exit);
+    unit_store_slot(u, object, slot, value, reg);
+    if (!pop)
+        sim_push_register(u, reg);
+}
+
+static void store_variable(Unit *u, bool pop)
+{
+    SimEntry value;
+    unsigned exit, reg = store_operand(u, &value, &exit);
+    sim_self(u);
+    store_in(u, JIT_RECEIVER, (SWord)u->now.index, value, reg, exit, pop);
+}
+
+static void store_literal_variable(Unit *u, bool pop)
+{
+    SimEntry value;
+    Oop binding = binding_at(u, u->now.index);
+    if (!binding) {
+        leave(u);
+        return;
+    }
+    unsigned exit, reg = store_operand(u, &value, &exit);
+    op_av(&u->b, JIT_LITERAL, JIT_A, (SWord)build_reference(&u->b, binding));
+    store_in(u, JIT_A, ASSOCIATION_VALUE, value, reg, exit, pop);
+}
+
+/* ---- Remote temporaries ---- */
+
+/* The vector, checked, in `reg`; operands are in memory but for `kept`, which a slow check saves. */
+static void load_vector(Unit *u, unsigned reg, unsigned kept, unsigned exit)
+{
+    Build *b = &u->b;
+    unsigned slow = build_label(b), on = build_label(b);
+    SWord mask = (SWord)(HEADER_CLASS_MASK | HEADER_FORMAT_MASK);
+    SWord array = (SWord)((Header)FORMAT_INDEXABLE << HEADER_FORMAT_SHIFT | CLASS_ARRAY);
+    op_load(b, reg, JIT_FP, sim_temp_offset(u, u->now.temp), WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, reg, TAG_MASK, slow);
+    op_load(b, JIT_D, reg, 0, 2);
+    op_av(b, JIT_AND_CONSTANT, JIT_D, mask);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_D, array, slow);
+    op_load(b, JIT_D, reg, HEADER_BYTES - 1, 0);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW_EQUAL, JIT_D, (SWord)u->now.index, slow);
+    build_here(b, on);
+    build_cold(b);
+    build_here(b, slow);
+    if (kept != JIT_REGISTERS)
+        op_ab(b, JIT_PUSH, kept, 0);
+    op_av(b, JIT_CONSTANT, JIT_A, (SWord)u->now.temp);
+    op_av(b, JIT_CONSTANT, JIT_B, (SWord)u->now.index);
+    build_call(b, ROUTINE_VECTOR);
+    if (kept != JIT_REGISTERS)
+        op_ab(b, JIT_POP, kept, 0);
+    op_ab(b, JIT_MOVE, reg, JIT_RESULT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, reg, 0, exit);
+    op_jump(b, on);
+    build_main(b);
+}
+
+static void push_remote(Unit *u)
+{
+    sim_flush(u);
+    unsigned exit = unit_exit(u);
+    load_vector(u, JIT_A, JIT_REGISTERS, exit);
+    op_load(&u->b, JIT_A, JIT_A, SLOT(u->now.index), WORD_SHIFT);
+    sim_push_register(u, JIT_A);
+}
+
+static void store_remote(Unit *u, bool pop)
+{
+    SimEntry value;
+    Build *b = &u->b;
+    unsigned exit = build_label(b);
+    value = sim_top(u, 0);
+    sim_spill(u, 1);
+    sim_pop_to(u, JIT_E);
+    build_cold(b);
+    build_here(b, exit);
+    op_ab(b, JIT_PUSH, JIT_E, 0);
+    emit_exit(u, unit_this_pc(u));
+    build_main(b);
+    load_vector(u, JIT_A, JIT_E, exit);
+    unit_store_slot(u, JIT_A, (SWord)u->now.index, value, JIT_E);
+    if (!pop)
+        sim_push_register(u, JIT_E);
+}
+
+/* ---- Routines ---- */
+
+/* Calls a leaf routine with operands in memory, of which it takes `popped`; 0 leaves for the
+ * interpreter with the stack as it was. RESULT is pushed. */
+static void call_leaf(Unit *u, Routine routine, unsigned popped)
+{
+    Build *b = &u->b;
+    build_call(b, routine);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, unit_exit(u));
+    if (popped > u->depth) {
+        b->failed = true;
+        return;
+    }
+    u->depth = u->spilled = u->depth - popped;
+    sim_push_register(u, JIT_RESULT);
+}
+
+static void new_array(Unit *u, bool fill)
+{
+    sim_flush(u);
+    op_av(&u->b, JIT_CONSTANT, JIT_A, u->now.count);
+    op_av(&u->b, JIT_CONSTANT, JIT_B, fill);
+    call_leaf(u, ROUTINE_NEW_ARRAY, fill ? (unsigned)u->now.count : 0);
+}
+
+static void closure(Unit *u)
+{
+    const Instruction *i = &u->now;
+    sim_flush(u);
+    op_av(&u->b, JIT_CONSTANT, JIT_A, i->count);
+    op_av(&u->b, JIT_CONSTANT, JIT_B, (SWord)i->copied);
+    op_av(&u->b, JIT_CONSTANT, JIT_C, (SWord)unit_next_pc(u));
+    call_leaf(u, ROUTINE_CLOSURE, i->copied);
+}
+
+static void full_closure(Unit *u)
+{
+    const Instruction *i = &u->now;
+    Oop code = follow(object_slot(u->code, 1 + i->index));
+    if (!is_code(code)) {
+        leave(u);
+        return;
+    }
+    unsigned operand = i->copied | (i->no_outer ? 64u : 0) | (i->receiver_on_stack ? 128u : 0);
+    sim_flush(u);
+    op_av(&u->b, JIT_LITERAL, JIT_A, (SWord)build_reference(&u->b, code));
+    op_av(&u->b, JIT_CONSTANT, JIT_B, (SWord)operand);
+    call_leaf(u, ROUTINE_FULL_CLOSURE, i->copied + i->receiver_on_stack);
+}
+
+static void inline_primitive(Unit *u)
+{
+    const Instruction *i = &u->now;
+    const InlinePrimitive *primitive = inline_primitive_find(i->index);
+    if (i->count != 0 || !primitive || primitive->jumps) {
+        leave(u);
+        return;
+    }
+    sim_flush(u);
+    op_av(&u->b, JIT_CONSTANT, JIT_A, (SWord)i->index);
+    build_call(&u->b, ROUTINE_INLINE);
+    build_map(&u->b, MAP_EXIT, unit_next_pc(u));
+    op_branch_value(&u->b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, unit_exit(u));
+    u->depth = u->spilled = u->depth - primitive->arguments;
+    u->self_loaded = false;
+    sim_push_register(u, JIT_RESULT);
+}
+
+/* ---- One bytecode ---- */
+
+static void duplicate(Unit *u)
+{
+    SimEntry top = sim_top(u, 0);
+    if (top.kind != SIM_SPILLED && top.kind != SIM_REGISTER) {
+        sim_push(u, (SimKind)top.kind, top.value);
+        return;
+    }
+    if (top.kind == SIM_REGISTER) {
+        unsigned copy = sim_register(u, 1u << top.reg);
+        if (sim_top(u, 0).kind == SIM_REGISTER) {
+            op_ab(&u->b, JIT_MOVE, copy, top.reg);
+            sim_push_register(u, copy);
+            return;
+        }
+    }
+    unsigned reg = sim_register(u, 0);
+    op_load(&u->b, reg, JIT_SP, 0, WORD_SHIFT);
+    sim_push_register(u, reg);
+}
+
+static void translate_one(Unit *u)
+{
+    const Instruction *i = &u->now;
+    switch (i->op) {
+    case OP_PUSH_RECEIVER_VARIABLE: push_slot(u, (SWord)i->index); break;
+    case OP_PUSH_TEMP: push_temp(u, i->index); break;
+    case OP_PUSH_LITERAL: push_literal(u, object_slot(u->code, 1 + i->index)); break;
+    case OP_PUSH_LITERAL_VARIABLE: push_literal_variable(u); break;
+    case OP_PUSH_REMOTE_TEMP: push_remote(u); break;
+    case OP_PUSH_RECEIVER: sim_push(u, SIM_RECEIVER, 0); break;
+    case OP_PUSH_TRUE: sim_push(u, SIM_VARIABLE, VAR(heap.true_object)); break;
+    case OP_PUSH_FALSE: sim_push(u, SIM_VARIABLE, VAR(heap.false_object)); break;
+    case OP_PUSH_NIL: sim_push(u, SIM_VARIABLE, VAR(heap.nil)); break;
+    case OP_PUSH_INTEGER: sim_push(u, SIM_CONSTANT, (SWord)small_integer_oop(i->value)); break;
+    case OP_PUSH_CHARACTER: sim_push(u, SIM_CONSTANT, (SWord)character_oop(i->index)); break;
+    case OP_PUSH_CONTEXT:
+        sim_flush(u);
+        call_leaf(u, ROUTINE_CONTEXT, 0);
+        break;
+    case OP_PUSH_PROCESS:
+        sim_flush(u);
+        call_leaf(u, ROUTINE_PROCESS, 0);
+        break;
+    case OP_PUSH_NEW_ARRAY: new_array(u, false); break;
+    case OP_POP_INTO_NEW_ARRAY: new_array(u, true); break;
+    case OP_PUSH_CLOSURE: closure(u); break;
+    case OP_PUSH_FULL_CLOSURE: full_closure(u); break;
+    case OP_DUPLICATE: duplicate(u); break;
+    case OP_POP: sim_drop(u, 1); break;
+    case OP_NOP: break;
+    case OP_STORE_RECEIVER_VARIABLE: store_variable(u, false); break;
+    case OP_POP_INTO_RECEIVER_VARIABLE: store_variable(u, true); break;
+    case OP_STORE_TEMP: store_temp(u, false); break;
+    case OP_POP_INTO_TEMP: store_temp(u, true); break;
+    case OP_STORE_LITERAL_VARIABLE: store_literal_variable(u, false); break;
+    case OP_POP_INTO_LITERAL_VARIABLE: store_literal_variable(u, true); break;
+    case OP_STORE_REMOTE_TEMP: store_remote(u, false); break;
+    case OP_POP_INTO_REMOTE_TEMP: store_remote(u, true); break;
+    case OP_SEND: unit_send(u, (int)i->index, (unsigned)i->count, false); break;
+    case OP_SEND_SPECIAL:
+        if (!unit_special(u, i->index))
+            unit_send(u, ~(int)i->index, (unsigned)i->count, false);
+        break;
+    case OP_SEND_SUPER: unit_send(u, (int)i->index, (unsigned)i->count, true); break;
+    case OP_JUMP: jump(u); break;
+    case OP_JUMP_IF_TRUE:
+    case OP_JUMP_IF_FALSE: conditional(u); break;
+    case OP_RETURN_RECEIVER:
+        sim_push(u, SIM_RECEIVER, 0);
+        return_top(u, true);
+        break;
+    case OP_RETURN_TRUE:
+        sim_push(u, SIM_VARIABLE, VAR(heap.true_object));
+        return_top(u, true);
+        break;
+    case OP_RETURN_FALSE:
+        sim_push(u, SIM_VARIABLE, VAR(heap.false_object));
+        return_top(u, true);
+        break;
+    case OP_RETURN_NIL:
+        sim_push(u, SIM_VARIABLE, VAR(heap.nil));
+        return_top(u, true);
+        break;
+    case OP_RETURN_TOP: return_top(u, true); break;
+    case OP_BLOCK_RETURN_NIL:
+        sim_push(u, SIM_VARIABLE, VAR(heap.nil));
+        return_top(u, false);
+        break;
+    case OP_BLOCK_RETURN_TOP: return_top(u, false); break;
+    case OP_CALL_PRIMITIVE:
+        if (i->pc != 0 || u->embedded)
+            leave(u);
+        break;
+    case OP_INLINE_PRIMITIVE: inline_primitive(u); break;
+    case OP_SEND_DIRECTED_SUPER:
+    case OP_MAPPED_PRIMITIVE:
+    case OP_TRAP:
+    case OP_UNKNOWN:
+    case OPERATION_COUNT: leave(u); break;
+    }
+}
+
+/* ---- All of them ---- */
+
+static bool reached(const Unit *u, uint32_t pc)
+{
+    return u->facts.depths[pc] < DEPTH_INSIDE;
+}
+
+static bool decode(Unit *u, uint32_t pc)
+{
+    return bytecode_decode(u->view.set, u->view.bytes, u->view.count, pc, &u->now);
+}
+
+/* Where the next bytecode of this unit is: the bodies of embedded blocks are units of their own. */
+static uint32_t next_of(const Unit *u)
+{
+    return u->now.op == OP_PUSH_CLOSURE ? (uint32_t)u->now.target : u->now.next;
+}
+
+static bool find_targets(Unit *u)
+{
+    for (uint32_t pc = u->from; pc < u->to;) {
+        if (!reached(u, pc)) {
+            pc++;
+            continue;
+        }
+        if (!decode(u, pc))
+            return false;
+        OperationKind kind = instruction_kind(&u->now);
+        if (kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP) {
+            if (u->now.target < u->from || u->now.target >= u->to)
+                return false;
+            if (u->targets[u->now.target] == LABEL_NONE)
+                u->targets[u->now.target] = (uint16_t)build_label(&u->b);
+        }
+        pc = next_of(u);
+    }
+    return true;
+}
+
+/* Control joins here: everything is in memory. */
+static void join(Unit *u, uint32_t pc)
+{
+    unsigned depth = u->facts.depths[pc] - u->base;
+    if (!u->dead)
+        sim_flush(u);
+    CHECK(u->dead || u->depth == depth, "at pc %u the stack is %u deep, and should be %u", pc, u->depth, depth);
+    sim_reset(u, depth);
+    build_here(&u->b, u->targets[pc]);
+    u->dead = false;
+}
+
+bool unit_translate(Unit *u)
+{
+    if (!find_targets(u))
+        return false;
+    for (uint32_t pc = u->from; pc < u->to && !u->b.failed;) {
+        if (reached(u, pc) && u->targets[pc] != LABEL_NONE)
+            join(u, pc);
+        if (u->dead || !reached(u, pc)) {
+            pc++;
+            continue;
+        }
+        decode(u, pc);
+        translate_one(u);
+        pc = next_of(u);
+    }
+    return !u->b.failed;
+}

@@ -1,0 +1,463 @@
+/* Compiling: entry and frame of a unit around its translated bytecodes, then encoding and
+ * installing.
+ *
+ *     checked:    class index of RECEIVER against CLASS
+ *     unchecked:  the primitive; then the frame
+ *     poll point
+ *     bytecodes
+ *
+ * Blocks have one entry, reached from a closure's value: the closure in RECEIVER, checked there.
+ */
+#include "kernel/jit/jit_int.h"
+#include "kernel/vm/primitives/primitives.h"
+
+#define SLOT(i) ((SWord)(HEADER_BYTES + (Word)(i) * WORD_BYTES))
+
+/* ---- Entries ---- */
+
+void unit_stub_jump(Unit *u, Routine routine)
+{
+    op_abv(&u->b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)routine * WORD_BYTES);
+}
+
+/* A := the class index of RECEIVER, then to `differs` unless it is CLASS. */
+static void check_class(Build *b, unsigned differs)
+{
+    unsigned immediate = build_label(b), compare = build_label(b);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, immediate);
+    op_load(b, JIT_A, JIT_RECEIVER, 0, 2);
+    op_av(b, JIT_AND_CONSTANT, JIT_A, (SWord)HEADER_CLASS_MASK);
+    build_here(b, compare);
+    op_branch(b, JIT_NOT_EQUAL, JIT_A, JIT_CLASS, differs);
+    build_cold(b);
+    build_here(b, immediate);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_RECEIVER);
+    op_av(b, JIT_AND_CONSTANT, JIT_A, WORD_BITS == 64 ? (SWord)TAG_MASK : 1);
+    if (WORD_BITS == 32) { /* a SmallInteger has the lowest bit set, a Character the next */
+        unsigned integer = build_label(b);
+        op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_A, 0, integer);
+        op_av(b, JIT_CONSTANT, JIT_A, CLASS_CHARACTER);
+        build_here(b, integer);
+    }
+    op_jump(b, compare);
+    build_main(b);
+}
+
+static void checked_entry(Unit *u)
+{
+    Build *b = &u->b;
+    unsigned miss = build_label(b);
+    build_here(b, u->checked);
+    check_class(b, miss);
+    build_here(b, u->unchecked);
+    build_cold(b);
+    build_here(b, miss);
+    unit_stub_jump(u, ROUTINE_SEND);
+    build_here(b, u->resumed);
+    op_ab(b, JIT_SET_RETURN, JIT_RESULT, 0);
+    op_load(b, JIT_RECEIVER, JIT_SP,
+            (SWord)(u->args + u->b.jit->ops->return_on_stack) * WORD_BYTES, WORD_SHIFT);
+    op_jump(b, u->unchecked);
+    build_main(b);
+}
+
+/* ---- The frame ---- */
+
+/* The stack limit and the poll budget: one predicate in both tiers. */
+static void poll_point(Unit *u, bool polls)
+{
+    Build *b = &u->b;
+    unsigned due = build_label(b), on = build_label(b), check = build_label(b);
+    build_here(b, check);
+    if (polls) {
+        op_abv(b, JIT_COUNT_DOWN, 0, JIT_VM, VAR(poll_budget));
+        b->main.instructions[b->main.count - 1].label = (uint16_t)due;
+        op_branch_loaded(b, JIT_BELOW, JIT_SP, JIT_VM, VAR(stack_limit), due);
+    } else
+        op_branch_loaded(b, JIT_BELOW, JIT_SP, JIT_VM, VAR(page_limit), due);
+    build_here(b, on);
+    build_cold(b);
+    build_here(b, due);
+    op_av(b, JIT_CONSTANT, JIT_A, polls);
+    build_call(b, ROUTINE_POLL_ENTRY);
+    build_map(b, MAP_POLL, u->first_pc + u->from);
+    op_ab(b, JIT_PUSH, JIT_RESULT, 0);
+    op_jump(b, on);
+    build_here(b, u->framed);
+    op_ab(b, JIT_PUSH, JIT_RESULT, 0);
+    op_jump(b, check);
+    build_main(b);
+    u->self_loaded = false;
+}
+
+static void frame(Unit *u)
+{
+    Build *b = &u->b;
+    build_add(b, JIT_FRAME);
+    op_v(b, JIT_PUSH_LITERAL, POOL_CODE);
+    op_v(b, JIT_PUSH_CONSTANT, (SWord)u->flags);
+    op_v(b, JIT_PUSH_CONSTANT, 0);
+    op_ab(b, JIT_PUSH, JIT_RECEIVER, 0);
+}
+
+static void push_nils(Unit *u, unsigned count)
+{
+    Build *b = &u->b;
+    if (count > 1) {
+        op_load(b, JIT_A, JIT_VM, VAR(heap.nil), WORD_SHIFT);
+        while (count--)
+            op_ab(b, JIT_PUSH, JIT_A, 0);
+    } else if (count)
+        op_abv(b, JIT_PUSH_LOADED, 0, JIT_VM, VAR(heap.nil));
+}
+
+static void method_entry(Unit *u, bool polls)
+{
+    checked_entry(u);
+    PrimitiveRest rest = unit_primitive(u);
+    if (rest == NO_BODY) {
+        u->framed = LABEL_NONE;
+        u->to = u->from;
+        return;
+    }
+    if (rest == BODY_WITH_FRAME) {
+        frame(u);
+        push_nils(u, u->base - u->args);
+    }
+    poll_point(u, polls);
+}
+
+/* ---- Blocks ---- */
+
+/* To `slow` if the receiver may lack variables the block uses, or is a forwarder. */
+static void check_receiver(Unit *u, unsigned receiver, unsigned slow)
+{
+    Build *b = &u->b;
+    unsigned fields = u->facts.receiver_variables;
+    if (!fields)
+        return;
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, receiver, TAG_MASK, slow);
+    op_load(b, JIT_D, receiver, 0, 2);
+    op_ab(b, JIT_MOVE, JIT_E, JIT_D);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_E, HEADER_FORMAT_SHIFT);
+    op_av(b, JIT_AND_CONSTANT, JIT_E, 0x1F);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_E, FORMAT_LAST_POINTERS, slow);
+    op_av(b, JIT_AND_CONSTANT, JIT_D, (SWord)HEADER_CLASS_MASK);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_D, CLASS_CONTEXT, slow);
+    op_load(b, JIT_D, receiver, HEADER_BYTES - 1, 0);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW, JIT_D, (SWord)fields, slow);
+}
+
+/* The closure, a full one of this block, is in RECEIVER; its argument count has been checked. B:
+ * pool address of the value method that sent us here, should the slow path be needed. */
+static void block_entry(Unit *u)
+{
+    Build *b = &u->b;
+    unsigned slow = build_label(b);
+    build_here(b, u->block_entry);
+    op_load(b, JIT_D, JIT_RECEIVER, HEADER_BYTES - 1, 0);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_D,
+                    (SWord)(FULL_CLOSURE_COPIED + u->copied), slow);
+    op_load(b, JIT_CLASS, JIT_RECEIVER, SLOT(FULL_CLOSURE_RECEIVER), WORD_SHIFT);
+    check_receiver(u, JIT_CLASS, slow);
+    build_add(b, JIT_FRAME);
+    op_v(b, JIT_PUSH_LITERAL, POOL_CODE);
+    op_v(b, JIT_PUSH_CONSTANT, (SWord)u->flags);
+    op_v(b, JIT_PUSH_CONSTANT, 0);
+    op_ab(b, JIT_PUSH, JIT_CLASS, 0);
+    for (unsigned i = 0; i < u->copied; i++)
+        op_abv(b, JIT_PUSH_LOADED, 0, JIT_RECEIVER, SLOT(FULL_CLOSURE_COPIED + i));
+    push_nils(u, u->base - u->args - u->copied);
+    build_cold(b);
+    build_here(b, slow);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_B);
+    unit_stub_jump(u, ROUTINE_PRIMITIVE);
+    build_main(b);
+    poll_point(u, true);
+}
+
+/* Frames of embedded blocks are built by C. */
+static void embedded_entry(Unit *u)
+{
+    poll_point(u, true);
+}
+
+/* ---- Units ---- */
+
+static bool open_unit(Vm *vm, Unit *u, Oop code)
+{
+    const CodeFacts *facts = code_facts(vm, code);
+    if (facts->bad || facts->refused)
+        return false;
+    *u = (Unit){.code = code};
+    if (!code_view(vm, code, &u->view, &u->facts))
+        return false;
+    build_open(&u->b, vm);
+    u->first_pc = facts->first_ip;
+    u->to = (uint32_t)u->view.count;
+    u->args = facts->args;
+    u->base = facts->temps;
+    u->primitive = facts->primitive;
+    u->checked = u->unchecked = u->resumed = u->framed = u->block_entry = LABEL_NONE;
+    u->framed = build_label(&u->b);
+    const OsvmHost *host = vm->setup->host;
+    u->targets = host->alloc(host, u->view.count * sizeof *u->targets);
+    if (!u->targets)
+        return false;
+    memset(u->targets, 0xFF, u->view.count * sizeof *u->targets);
+    return true;
+}
+
+static void close_unit(Unit *u)
+{
+    const OsvmHost *host = u->b.vm->setup->host;
+    host->free(host, u->targets, u->view.count * sizeof *u->targets);
+    build_close(&u->b);
+}
+
+static uint32_t label_offset(const JitInstruction *all, const uint32_t *where, uint32_t label)
+{
+    return label == LABEL_NONE ? 0 : all[where[label]].offset;
+}
+
+static void fill_piece(Unit *u, Piece *piece, const JitInstruction *all, const uint32_t *where)
+{
+    piece->args = (uint8_t)u->args;
+    piece->copied = (uint16_t)u->copied;
+    piece->start_pc = u->embedded ? u->first_pc + u->from : 0;
+    piece->checked = label_offset(all, where, u->checked);
+    piece->unchecked = label_offset(all, where, u->unchecked);
+    piece->resumed = label_offset(all, where, u->resumed);
+    piece->framed = label_offset(all, where, u->framed);
+}
+
+/* ---- Encoding ---- */
+
+static void *exactly(Build *b, const void *from, size_t bytes)
+{
+    const OsvmHost *host = b->vm->setup->host;
+    void *copy = host->alloc(host, bytes ? bytes : 1);
+    if (copy && bytes)
+        memcpy(copy, from, bytes);
+    return copy;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const JitMap *x = a, *y = b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static Piece *new_piece(Build *b, PieceKind kind)
+{
+    const OsvmHost *host = b->vm->setup->host;
+    Piece *piece = host->alloc(host, sizeof *piece);
+    if (!piece)
+        return NULL;
+    *piece = (Piece){.kind = (uint8_t)kind, .pool_words = b->pool_words,
+                     .map_count = b->map_count, .send_count = b->send_count,
+                     .used = b->jit->stamp};
+    piece->roles = exactly(b, b->roles, b->pool_words);
+    piece->maps = exactly(b, b->maps, b->map_count * sizeof(JitMap));
+    piece->sends = exactly(b, b->sends, b->send_count * sizeof(JitSend));
+    if (!piece->roles || !piece->maps || !piece->sends) {
+        jit_delete_piece(b->vm, piece);
+        return NULL;
+    }
+    return piece;
+}
+
+/* Main and cold in one array, and where each label is in it. */
+static JitInstruction *join_sections(Build *b, uint32_t *where)
+{
+    const OsvmHost *host = b->vm->setup->host;
+    uint32_t count = b->main.count + b->cold.count;
+    JitInstruction *all = host->alloc(host, count * sizeof *all);
+    if (!all)
+        return NULL;
+    memcpy(all, b->main.instructions, b->main.count * sizeof *all);
+    if (b->cold.count)
+        memcpy(all + b->main.count, b->cold.instructions, b->cold.count * sizeof *all);
+    for (uint32_t i = 0; i < count; i++)
+        if (all[i].operation == JIT_LABEL)
+            where[all[i].label] = i;
+    return all;
+}
+
+/* The encoded bytes go where the zone's next piece does. */
+static bool encode(Build *b, Piece *piece, JitInstruction *all)
+{
+    enum { BYTES_MOST = 24 };
+    Jit *jit = b->jit;
+    uint32_t count = b->main.count + b->cold.count;
+    Word pool_bytes = (Word)piece->pool_words * WORD_BYTES;
+    uint32_t capacity = count * BYTES_MOST;
+    piece->start = zone_reserve(b->vm, pool_bytes + capacity);
+    if (!piece->start)
+        return false;
+    JitCode code = {.instructions = all, .count = count, .labels = b->labels,
+                    .pool_words = piece->pool_words, .address = jit_code(piece),
+                    .out = zone_writable(jit, jit_code(piece)), .capacity = capacity};
+    piece->code_bytes = jit->ops->encode(&code);
+    return piece->code_bytes != 0;
+}
+
+static void place_maps(Piece *piece, const JitInstruction *all, const uint32_t *where)
+{
+    for (uint32_t i = 0; i < piece->map_count; i++)
+        piece->maps[i].offset = all[where[piece->maps[i].offset]].offset;
+    for (uint32_t i = 0; i < piece->send_count; i++)
+        piece->sends[i].offset = piece->maps[piece->sends[i].offset].offset;
+    qsort(piece->maps, piece->map_count, sizeof(JitMap), by_offset);
+}
+
+static Piece *install(Build *b, PieceKind kind, Unit *u)
+{
+    if (b->pool_words % 2) /* keeps the code aligned */
+        build_pool(b, 0, ROLE_PLAIN);
+    const OsvmHost *host = b->vm->setup->host;
+    uint32_t count = b->main.count + b->cold.count;
+    uint32_t *where = host->alloc(host, (b->labels + 1) * sizeof *where);
+    JitInstruction *all = where ? join_sections(b, where) : NULL;
+    Piece *piece = all ? new_piece(b, kind) : NULL;
+    if (piece && encode(b, piece, all)) {
+        place_maps(piece, all, where);
+        if (u)
+            fill_piece(u, piece, all, where);
+        if (u && u->block_entry != LABEL_NONE)
+            b->pool[POOL_ENTRY] = jit_code(piece) + label_offset(all, where, u->block_entry);
+        if (u && u->framed != LABEL_NONE)
+            b->pool[POOL_FRAMED] = jit_code(piece) + label_offset(all, where, u->framed);
+        memcpy(zone_writable(b->jit, piece->start), b->pool, piece->pool_words * WORD_BYTES);
+    } else if (piece) {
+        jit_delete_piece(b->vm, piece);
+        piece = NULL;
+    }
+    host->free(host, all, count * sizeof *all);
+    host->free(host, where, (b->labels + 1) * sizeof *where);
+    if (piece && !jit_add_piece(b->vm, piece)) {
+        jit_delete_piece(b->vm, piece);
+        piece = NULL;
+    }
+    return piece;
+}
+
+Piece *jit_install(Build *b, PieceKind kind)
+{
+    return b->failed ? NULL : install(b, kind, NULL);
+}
+
+/* ---- Methods and blocks ---- */
+
+static Piece *finish(Unit *u, PieceKind kind)
+{
+    Piece *piece = NULL;
+    if (unit_translate(u) && !u->b.failed)
+        piece = install(&u->b, kind, u);
+    if (piece)
+        u->b.jit->compiled++;
+    else {
+        u->b.jit->refused++;
+        ((CodeFacts *)code_facts(u->b.vm, u->code))->refused = true;
+    }
+    return piece;
+}
+
+/* The code's slot 0 is its machine code from now on. */
+static void take_header(Vm *vm, Piece *piece, Oop code)
+{
+    Oop header = object_slot(code, 0);
+    jit_put(jit_of(vm), piece, POOL_HEADER, header);
+    heap_store_unchecked(code, 0, piece->start); /* NOBARRIER: no object, see H5 */
+}
+
+static void prepare_pool(Unit *u)
+{
+    u->b.pool[POOL_CODE] = u->code;
+}
+
+/* Without a poll before `install` nothing moves: oops in the pool are those found. */
+static Piece *compile(Vm *vm, Oop code, bool block, unsigned copied)
+{
+    Unit u;
+    Piece *piece = NULL;
+    if (!open_unit(vm, &u, code))
+        return NULL;
+    Word modes = code_facts(vm, code)->modes;
+    u.block = block;
+    u.copied = copied;
+    u.flags = frame_flags_for(u.args, modes | (block ? FRAME_BLOCK : 0));
+    prepare_pool(&u);
+    sim_reset(&u, 0);
+    if (block) {
+        u.block_entry = build_label(&u.b);
+        if (u.args + copied <= u.base) {
+            block_entry(&u);
+            piece = finish(&u, PIECE_METHOD);
+        }
+    } else {
+        u.checked = build_label(&u.b);
+        u.unchecked = build_label(&u.b);
+        u.resumed = build_label(&u.b);
+        if (u.primitive)
+            u.from = 3;
+        method_entry(&u, !code_facts(vm, code)->no_poll);
+        piece = finish(&u, PIECE_METHOD);
+    }
+    if (piece)
+        take_header(vm, piece, code);
+    close_unit(&u);
+    return piece;
+}
+
+Piece *jit_compile(Vm *vm, Oop code)
+{
+    return compile(vm, code, false, 0);
+}
+
+Piece *jit_compile_block(Vm *vm, Oop code, unsigned copied)
+{
+    return compile(vm, code, true, copied);
+}
+
+/* Where the body of the embedded block that begins at `start` ends; 0: there is none. */
+static uint32_t end_of_block(const Unit *u, uint32_t start)
+{
+    Instruction i;
+    for (uint32_t pc = 0; pc < start; pc++)
+        if (u->facts.depths[pc] < DEPTH_INSIDE &&
+            bytecode_decode(u->view.set, u->view.bytes, u->view.count, pc, &i) &&
+            i.op == OP_PUSH_CLOSURE && i.next == start)
+            return (uint32_t)i.target;
+    return 0;
+}
+
+Piece *jit_compile_embedded(Vm *vm, Oop code, uint32_t start_pc, unsigned args, unsigned copied)
+{
+    Unit u;
+    Piece *piece = NULL, *method = jit_piece_of(vm, code);
+    if (!method || !open_unit(vm, &u, code))
+        return NULL;
+    u.block = u.embedded = true;
+    u.from = start_pc - u.first_pc;
+    u.to = end_of_block(&u, u.from);
+    u.args = args;
+    u.copied = copied;
+    u.base = args + copied;
+    u.flags = frame_flags_for(args, code_facts(vm, code)->modes | FRAME_BLOCK);
+    prepare_pool(&u);
+    sim_reset(&u, 0);
+    embedded_entry(&u);
+    if (u.to)
+        piece = finish(&u, PIECE_BLOCK);
+    method = jit_piece_of(vm, code); /* may have been thrown out for the block */
+    if (piece && method) {
+        piece->next_block = method->blocks;
+        method->blocks = piece;
+    } else if (piece) {
+        jit_free_piece(vm, piece);
+        piece = NULL;
+    }
+    close_unit(&u);
+    return piece;
+}

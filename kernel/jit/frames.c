@@ -1,0 +1,55 @@
+/* Frames and the two tiers: pcs, and who has to know when a frame changes tier. */
+#include "kernel/jit/jit_int.h"
+
+/* Every pc of every frame, with the frame that returns to it (NULL: it is the newest of its page). */
+void frames_each(Vm *vm, PcVisitor visit, void *context)
+{
+    Interp *interp = interp_of(vm);
+    stack_sync(vm);
+    for (unsigned i = 0; i < interp->page_count; i++) {
+        Page *page = &interp->pages[i];
+        if (!page->head_fp)
+            continue;
+        visit(vm, &page->head_ip, NULL, context);
+        for (Word *frame = frame_at(page->head_fp); frame[FRAME_SAVED_FP];
+             frame = frame_at(frame[FRAME_SAVED_FP]))
+            visit(vm, &frame[FRAME_RETURN], frame, context);
+    }
+    if (vm->fp)
+        vm->ip = interp->page->head_ip;
+}
+
+Word jit_bytecode_ip(Vm *vm, Word pc)
+{
+    const Piece *piece;
+    const JitMap *map = jit_map_at(jit_of(vm), pc, &piece);
+    REQUIRE(map, "machine pc %" PRIxWORD " is no frame state", pc);
+    return jit_piece_method(piece) + map->pc;
+}
+
+static void leave_pc(Vm *vm, Word *pc, Word *above, void *context)
+{
+    const Piece *piece = jit_is_pc(vm, *pc) ? jit_piece_at(jit_of(vm), *pc) : NULL;
+    Oop code = *(Oop *)context;
+    if (!piece || (code && jit_piece_method(piece) != code))
+        return;
+    *pc = jit_bytecode_ip(vm, *pc);
+    if (above)
+        above[FRAME_FLAGS] |= FRAME_ODD_RETURN;
+}
+
+void jit_leave_code(Vm *vm, Oop code)
+{
+    if (jit_of(vm))
+        frames_each(vm, leave_pc, &code);
+}
+
+void frame_adopt(Vm *vm)
+{
+    Word *frame = frame_at(vm->fp);
+    bool plain = !frame[FRAME_CONTEXT] && frame[FRAME_SAVED_FP] && jit_is_pc(vm, frame[FRAME_RETURN]);
+    if (plain)
+        frame[FRAME_FLAGS] &= ~FRAME_ODD_RETURN;
+    else
+        frame[FRAME_FLAGS] |= FRAME_ODD_RETURN;
+}

@@ -1,0 +1,128 @@
+/* The JIT as a whole: starting it, its stubs, running machine code. */
+#include "kernel/jit/jit_int.h"
+#include "kernel/vm/region.h"
+
+enum { ZONE_DEFAULT = 8 << 20, STUB_BYTES = 128 };
+
+Word jit_zone_size(const Vm *vm)
+{
+    Word page = (Word)vm->region->page_size;
+    if (!vm->setup->jit)
+        return 0;
+    uint64_t wanted = vm->setup->code_zone ? vm->setup->code_zone : ZONE_DEFAULT;
+    return (Word)(wanted + page - 1) / page * page;
+}
+
+void jit_code_written(Vm *vm, Word start, Word end)
+{
+    Jit *jit = jit_of(vm);
+    if (jit->cpu)
+        jit->cpu->ops->code_changed(jit->cpu, start, end);
+}
+
+/* ---- Stubs ---- */
+
+static const JitVariables variables = {
+    .sp = offsetof(Vm, sp), .fp = offsetof(Vm, fp), .ip = offsetof(Vm, ip),
+    .c_sp = offsetof(Vm, jit.c_sp), .leaf_pc = offsetof(Vm, jit.leaf_pc),
+    .routines = offsetof(Vm, jit.routines),
+};
+
+static Word make_stub(Vm *vm, JitStubKind kind, unsigned routine, Word leave)
+{
+    Jit *jit = jit_of(vm);
+    Word address = zone_reserve(vm, STUB_BYTES);
+    if (!address)
+        return 0;
+    JitStub stub = {.kind = kind, .routine = routine, .address = address, .leave = leave,
+                    .out = zone_writable(jit, address), .capacity = STUB_BYTES};
+    uint32_t bytes = jit->ops->encode_stub(&stub, &variables);
+    jit->free = address + bytes;
+    return bytes ? address : 0;
+}
+
+static bool make_stubs(Vm *vm)
+{
+    Jit *jit = jit_of(vm);
+    jit->enter = make_stub(vm, JIT_STUB_ENTER, 0, 0);
+    Word leave = make_stub(vm, JIT_STUB_LEAVE, 0, 0);
+    bool made = jit->enter && leave;
+    for (unsigned i = 0; made && i < ROUTINE_COUNT; i++) {
+        JitStubKind kind = jit_routines[i].leaf ? JIT_STUB_LEAF : JIT_STUB_SWITCH;
+        vm->jit.stubs[i] = make_stub(vm, kind, i, leave);
+        made = vm->jit.stubs[i] != 0;
+    }
+    jit->first = jit->free;
+    jit_code_written(vm, jit->start, jit->free);
+    return made;
+}
+
+static void bind_routines(Vm *vm)
+{
+    Jit *jit = jit_of(vm);
+    for (unsigned i = 0; i < ROUTINE_COUNT; i++)
+        vm->jit.routines[i] = jit->cpu ? (Word)jit->cpu->ops->routine_address(jit->cpu, i)
+                                       : (Word)(uintptr_t)jit_routines[i].function;
+}
+
+/* ---- Life ---- */
+
+static bool refuse(Vm *vm, OsvmError *error, const char *sentence)
+{
+    return vm->setup->host->fail(error, OSVM_USAGE, "%s", sentence);
+}
+
+bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
+{
+    const OsvmHost *host = vm->setup->host;
+    if (!vm->setup->jit)
+        return true;
+    const OsvmInstance *back_end = host->load(host, OSVM_JIT, NULL, OSVM_JIT_ABI, sizeof(JitOps), error);
+    if (!back_end)
+        return false;
+    Jit *jit = host->alloc(host, sizeof *jit);
+    if (!jit)
+        return refuse(vm, error, "no memory for the JIT");
+    *jit = (Jit){.ops = back_end->vtable, .start = start, .end = end, .memory = -1};
+    vm->jit.state = jit;
+    jit->threshold = (unsigned)back_end->host->option_number(back_end->host, "threshold");
+    jit->loop_threshold = (unsigned)back_end->host->option_number(back_end->host, "loop-threshold");
+    if (!jit->ops->native)
+        return refuse(vm, error, "this machine is not the back end's: use --cpu=sim");
+    if (!zone_open(vm, error))
+        return false;
+    bind_routines(vm);
+    if (!make_stubs(vm))
+        return refuse(vm, error, "the code zone is too small for the stubs");
+    vm->jit.zone_start = start;
+    vm->jit.zone_bytes = end - start;
+    interp_of(vm)->threshold = (uint16_t)jit->threshold;
+    interp_of(vm)->loop_threshold = interp_of(vm)->loop_heat = jit->loop_threshold;
+    return true;
+}
+
+void jit_stop(Vm *vm)
+{
+    Jit *jit = jit_of(vm);
+    const OsvmHost *host = vm->setup->host;
+    if (!jit)
+        return;
+    host->log(host, OSVM_INFO, "jit: %" PRIu64 " compiled, %" PRIu64 " refused, %" PRIu64
+              " evicted in %" PRIu64 " reclaims, %" PRIuWORD " bytes in use, entered %" PRIu64 " times",
+              jit->compiled, jit->refused, jit->evicted, jit->reclaims, jit->free - jit->start, jit->runs);
+    for (uint32_t i = 0; i < jit->piece_count; i++)
+        jit_delete_piece(vm, jit->pieces[i]);
+    host->free(host, jit->pieces, jit->piece_capacity * sizeof *jit->pieces);
+    zone_close(vm);
+    host->free(host, jit, sizeof *jit);
+    vm->jit = (VmJit){0};
+}
+
+typedef Word (*Enter)(Vm *vm);
+
+void jit_run(Vm *vm)
+{
+    Jit *jit = jit_of(vm);
+    jit->runs++;
+    ((Enter)word_pointer(jit->enter))(vm);
+}

@@ -1,0 +1,432 @@
+/* Inside the JIT: the code zone, what is known of each piece of machine code, the builder.
+ *
+ *   bytecodes.c  one method: bytecodes -> abstract instructions, with arithmetic.c, primitives.c
+ *   sim.c        the simulated stack: what has been pushed, but not yet into memory
+ *   build.c      the array of abstract instructions, labels, pool
+ *   compile.c    runs the above, encodes, installs
+ *   zone.c       memory of the zone: allocation, reclaiming, moving
+ *   methods.c    which code is where; references; forgetting
+ *   link.c       send sites, polymorphic caches
+ *   routines.c   C routines that machine code calls
+ *   frames.c     frames between the tiers; entry.c: from the interpreter
+ *
+ * The zone: stubs, then pieces of code in allocation order, each [pool][code]. Pool words:
+ *
+ *     POOL_CODE       the compiled code, a reference
+ *     POOL_ENTRY      where block activations enter, for machine code that has the block's code
+ *     POOL_FRAMED     where machine code goes on when a frame for it has been built
+ *     POOL_HEADER     the method header, a SmallInteger, that stood in slot 0 of the code
+ *     ...             references, and per send site class index and target
+ *
+ * Slot 0 of the compiled code holds the address of the pool.
+ */
+#ifndef OSVM_JIT_INT_H
+#define OSVM_JIT_INT_H
+
+#include "kernel/bytecode/verify.h"
+#include "kernel/jit/jit.h"
+#include "kernel/vm/interp/interp_int.h"
+#include "osvm/cpu.h"
+#include "osvm/jit.h"
+
+/* ---- Routines ---- */
+
+typedef enum {
+    /* switching */
+    ROUTINE_SEND,        /* a send site that is not linked, or whose cache missed */
+    ROUTINE_EXIT,        /* go on in the interpreter, at this bytecode */
+    ROUTINE_POLL_ENTRY,
+    ROUTINE_POLL_LOOP,
+    ROUTINE_RETURN,      /* A: value; a return that is not plain */
+    ROUTINE_NON_LOCAL,   /* A: value */
+    ROUTINE_PRIMITIVE,   /* A: pool address of the method; at its entry */
+    ROUTINE_FAILED,      /* the same: its primitive has failed */
+    /* leaf */
+    ROUTINE_SIMPLE_PRIMITIVE, /* A: pool address; 0: failed */
+    ROUTINE_FLOAT,       /* A, B: operands, C: operation; 0: send */
+    ROUTINE_FLOAT_COMPARE, /* A, B: operands, C: condition; true, false or 0 */
+    ROUTINE_SHIFT,       /* A, B */
+    ROUTINE_POINT,       /* A, B */
+    ROUTINE_IDENTICAL,   /* A, B: true or false */
+    ROUTINE_CLASS,       /* A */
+    ROUTINE_BARRIER,     /* A: object, B: value just stored in it */
+    ROUTINE_VECTOR,      /* A: temp index, B: slot needed; the vector, 0: it is none */
+    ROUTINE_NEW_ARRAY,   /* A: count, B: pop the elements; 0: no memory */
+    ROUTINE_CLOSURE,     /* A: args, B: copied, C: start pc; pushed. 0: no memory */
+    ROUTINE_FULL_CLOSURE, /* A: code, B: operand; pushed. 0: no memory */
+    ROUTINE_CONTEXT,     /* the active context; 0: no memory */
+    ROUTINE_PROCESS,     /* the active process */
+    ROUTINE_INLINE,      /* A: number of an inlined primitive; 0: does not apply */
+    ROUTINE_COUNT
+} Routine;
+
+extern const CpuRoutine jit_routines[ROUTINE_COUNT];
+
+/* ---- Pieces of code ---- */
+
+enum { POOL_CODE, POOL_ENTRY, POOL_FRAMED, POOL_HEADER, POOL_FIXED };
+
+typedef enum { ROLE_REFERENCE, ROLE_TAG, ROLE_TARGET, ROLE_PLAIN } PoolRole;
+
+typedef enum {
+    MAP_SEND, /* behind a call of a send site; the frame waits for the answer */
+    MAP_POLL, /* the frame waits for nothing */
+    MAP_EXIT  /* behind a call that never comes back */
+} MapKind;
+
+/* A frame state: at `offset` in the code, all values are in memory as the interpreter has them,
+ * and the next bytecode is `pc` bytes behind the code's oop. */
+typedef struct {
+    uint32_t offset;
+    uint32_t pc;
+    uint8_t kind;
+} JitMap;
+
+typedef struct {
+    uint32_t offset;   /* return address, in the code */
+    uint16_t pool;     /* index of its class index; the target follows */
+    int16_t literal;   /* of the selector; below 0: ~index of a special selector */
+    uint8_t args;
+    bool is_super;
+} JitSend;
+
+typedef enum { PIECE_METHOD, PIECE_BLOCK, PIECE_CACHE } PieceKind;
+
+typedef struct Piece {
+    Word start;         /* of the pool */
+    uint32_t pool_words, code_bytes;
+    uint8_t kind;
+    uint8_t args;
+    bool young;         /* some reference is young */
+    bool counted;       /* seen on a stack, while reclaiming */
+    Word distance;      /* it moves down by, while reclaiming */
+    uint32_t used;      /* stamp of the last time it was linked or entered */
+    uint32_t start_pc;  /* of embedded blocks: bytes behind the code's oop */
+    uint16_t copied;    /* of blocks */
+    /* Offsets in the code, 0: there is none. */
+    uint32_t checked;   /* entry: class index of RECEIVER against CLASS */
+    uint32_t unchecked; /* entry behind that */
+    uint32_t resumed;   /* unchecked, to be resumed at with the return pc pushed */
+    uint32_t framed;    /* to be resumed at when the frame has been built */
+    JitMap *maps;
+    JitSend *sends;
+    uint8_t *roles;     /* PoolRole of each pool word */
+    uint32_t map_count, send_count;
+    uint32_t cases;     /* PIECE_CACHE: in use */
+    struct Piece *blocks; /* of embedded blocks, linked through `next_block` */
+    struct Piece *next_block;
+} Piece;
+
+/* ---- The JIT ---- */
+
+typedef struct Jit {
+    const JitOps *ops;
+    Cpu *cpu;              /* NULL: the host itself, without a plugin */
+    Word start, end;       /* the zone, as machine code sees it */
+    SWord write_distance;  /* from an address there to where it is written */
+    Word free;             /* where the next piece goes */
+    Word first;            /* behind the stubs */
+    int memory;            /* file descriptor behind both views; -1: one view */
+    void *write_view;
+    Word enter;            /* address of the stub */
+    unsigned threshold, loop_threshold;
+    uint32_t stamp;
+    Piece **pieces;        /* by address */
+    uint32_t piece_count, piece_capacity;
+    bool young_only;       /* the collection that follows moves young objects only */
+    uint64_t compiled, refused, evicted, reclaims, runs;
+} Jit;
+
+static inline Jit *jit_of(Vm *vm)
+{
+    return vm->jit.state;
+}
+
+static inline Word *jit_pool(const Piece *piece)
+{
+    return word_pointer(piece->start);
+}
+
+static inline Word jit_code(const Piece *piece)
+{
+    return piece->start + (Word)piece->pool_words * WORD_BYTES;
+}
+
+static inline Oop jit_piece_method(const Piece *piece)
+{
+    return jit_pool(piece)[POOL_CODE];
+}
+
+/* ---- build.c ---- */
+
+enum { LABEL_NONE = 0xFFFF };
+
+typedef struct {
+    JitInstruction *instructions;
+    uint32_t count, capacity;
+} Section;
+
+/* A piece in the making. `failed` is sticky. */
+typedef struct Build {
+    Vm *vm;
+    Jit *jit;
+    bool failed;
+    Section main, cold; /* cold is put behind main */
+    Section *section;   /* where instructions go now */
+    uint32_t labels;
+    Word pool[1024];
+    uint8_t roles[1024];
+    uint32_t pool_words;
+    JitMap *maps; /* offset: a label, until encoded */
+    JitSend *sends;
+    uint32_t map_count, map_capacity, send_count, send_capacity;
+} Build;
+
+void build_open(Build *b, Vm *vm);
+void build_close(Build *b);
+unsigned build_label(Build *b);
+void build_here(Build *b, unsigned label);
+void build_cold(Build *b);
+void build_main(Build *b);
+unsigned build_pool(Build *b, Word value, PoolRole role);
+unsigned build_reference(Build *b, Oop oop);
+void build_map(Build *b, MapKind kind, Word pc);
+
+JitInstruction *build_add(Build *b, JitOperation operation);
+
+static inline void op_ab(Build *b, JitOperation o, unsigned a, unsigned from)
+{
+    JitInstruction *i = build_add(b, o);
+    i->a = (uint8_t)a;
+    i->b = (uint8_t)from;
+}
+
+static inline void op_av(Build *b, JitOperation o, unsigned a, SWord value)
+{
+    JitInstruction *i = build_add(b, o);
+    i->a = (uint8_t)a;
+    i->value = value;
+}
+
+static inline void op_v(Build *b, JitOperation o, SWord value)
+{
+    build_add(b, o)->value = value;
+}
+
+static inline void op_abv(Build *b, JitOperation o, unsigned a, unsigned base, SWord value)
+{
+    JitInstruction *i = build_add(b, o);
+    i->a = (uint8_t)a;
+    i->b = (uint8_t)base;
+    i->value = value;
+    i->size = WORD_SHIFT;
+}
+
+static inline void op_load(Build *b, unsigned a, unsigned base, SWord offset, unsigned size)
+{
+    op_abv(b, JIT_LOAD, a, base, offset);
+    b->section->instructions[b->section->count - 1].size = (uint8_t)size;
+}
+
+static inline void op_jump(Build *b, unsigned label)
+{
+    build_add(b, JIT_JUMP)->label = (uint16_t)label;
+}
+
+static inline void op_branch(Build *b, JitCondition c, unsigned a, unsigned to, unsigned label)
+{
+    JitInstruction *i = build_add(b, JIT_BRANCH);
+    i->condition = (uint8_t)c;
+    i->a = (uint8_t)a;
+    i->b = (uint8_t)to;
+    i->label = (uint16_t)label;
+}
+
+/* JIT_BRANCH_CONSTANT, JIT_BRANCH_LITERAL, JIT_BRANCH_BITS */
+static inline void op_branch_value(Build *b, JitOperation o, JitCondition c, unsigned a,
+                                   SWord value, unsigned label)
+{
+    JitInstruction *i = build_add(b, o);
+    i->condition = (uint8_t)c;
+    i->a = (uint8_t)a;
+    i->value = value;
+    i->label = (uint16_t)label;
+}
+
+static inline void op_branch_loaded(Build *b, JitCondition c, unsigned a, unsigned base,
+                                    SWord offset, unsigned label)
+{
+    op_branch_value(b, JIT_BRANCH_LOADED, c, a, offset, label);
+    b->section->instructions[b->section->count - 1].b = (uint8_t)base;
+}
+
+static inline void op_branch_bits_loaded(Build *b, JitCondition c, unsigned base, SWord offset,
+                                         uint32_t mask, unsigned label)
+{
+    op_branch_value(b, JIT_BRANCH_BITS_LOADED, c, 0, offset, label);
+    JitInstruction *i = &b->section->instructions[b->section->count - 1];
+    i->b = (uint8_t)base;
+    i->extra = (int32_t)mask;
+}
+
+static inline void op_checked(Build *b, JitOperation o, unsigned a, unsigned with, SWord value,
+                              unsigned label)
+{
+    JitInstruction *i = build_add(b, o);
+    i->a = (uint8_t)a;
+    i->b = (uint8_t)with;
+    i->value = value;
+    i->label = (uint16_t)label;
+}
+
+/* A VM variable's offset from VM. */
+#define VAR(field) ((SWord)offsetof(Vm, field))
+
+void build_call(Build *b, Routine routine);
+
+/* ---- sim.c ---- */
+
+typedef enum { SIM_SPILLED, SIM_CONSTANT, SIM_LITERAL, SIM_VARIABLE, SIM_TEMP, SIM_RECEIVER, SIM_REGISTER } SimKind;
+
+typedef struct {
+    uint8_t kind;
+    uint8_t reg;
+    SWord value; /* the constant; pool index; offset of the VM variable; index of the temporary */
+} SimEntry;
+
+enum { SIM_MAX = 128 };
+
+/* One method, block or embedded block on its way through the front end. */
+typedef struct Unit {
+    Build b;
+    VerifyView view;
+    VerifyFacts facts;
+    Oop code;
+    uint32_t first_pc;    /* of the view's bytes, behind the code's oop */
+    uint32_t from, to;    /* the bytecodes of this unit, in the view */
+    unsigned args, base;  /* arguments; arguments and temporaries that lie in the frame at entry */
+    unsigned copied;
+    bool block, embedded, uses_fields;
+    Word flags;           /* FRAME_FLAGS */
+    unsigned primitive;
+    uint16_t *targets;    /* label of each bytecode that is jumped to, else LABEL_NONE */
+    SimEntry stack[SIM_MAX];
+    unsigned depth, spilled;
+    bool self_loaded;     /* RECEIVER holds self */
+    bool dead;            /* control does not come here */
+    Instruction now;      /* the bytecode being translated */
+    uint32_t checked, unchecked, resumed, framed, block_entry; /* labels, LABEL_NONE */
+} Unit;
+
+void sim_reset(Unit *u, unsigned depth);
+void sim_push(Unit *u, SimKind kind, SWord value);
+void sim_push_register(Unit *u, unsigned reg);
+SimEntry sim_top(const Unit *u, unsigned depth);
+void sim_drop(Unit *u, unsigned count);
+/* Everything but the top `keep` entries is in memory. */
+void sim_spill(Unit *u, unsigned keep);
+static inline void sim_flush(Unit *u)
+{
+    sim_spill(u, 0);
+}
+/* Pops the top into `reg`, which no other entry uses. */
+void sim_pop_to(Unit *u, unsigned reg);
+/* Pops the top into some register, not among `busy` (bits), and answers it. */
+unsigned sim_pop(Unit *u, unsigned busy);
+/* A register no entry uses and not in `busy`; spills if need be. */
+unsigned sim_register(Unit *u, unsigned busy);
+/* Instructions that bring an entry (not a spilled one) into a register, or push it. */
+void sim_load(Unit *u, SimEntry entry, unsigned reg);
+void sim_push_entry(Unit *u, SimEntry entry);
+/* Offset of a temporary from FP. */
+SWord sim_temp_offset(const Unit *u, unsigned index);
+void sim_self(Unit *u); /* RECEIVER holds self afterwards */
+static inline bool sim_is_integer(SimEntry e)
+{
+    return e.kind == SIM_CONSTANT && is_small_integer((Oop)e.value);
+}
+
+/* ---- bytecodes.c ---- */
+bool unit_translate(Unit *u);
+/* The pc behind the current bytecode, and its own, as maps have it. */
+Word unit_next_pc(const Unit *u);
+Word unit_this_pc(const Unit *u);
+/* A send of operands that lie in memory; RESULT is pushed on the simulated stack. */
+void unit_send(Unit *u, int literal, unsigned args, bool is_super);
+/* The same without touching the simulated stack: RESULT is the answer. */
+void unit_emit_send(Unit *u, int literal, unsigned args, bool is_super);
+/* In the cold section: the interpreter goes on at the current bytecode. The label of it. */
+unsigned unit_exit(Unit *u);
+/* If the next bytecode is a conditional jump that only follows this one, consumes it. */
+bool unit_fused_jump(Unit *u, Instruction *jump);
+void unit_branch_on_result(Unit *u, const Instruction *jump);
+unsigned unit_target(Unit *u, int64_t target);
+void unit_booleans(Unit *u, unsigned if_true);
+void unit_store_slot(Unit *u, unsigned object, SWord slot, SimEntry value, unsigned value_register);
+
+/* arithmetic.c */
+bool unit_special(Unit *u, unsigned index);
+
+/* primitives.c */
+/* The method's primitive, at its entry; what is to come behind it. */
+typedef enum { BODY_WITH_FRAME, BODY_ALONE, NO_BODY } PrimitiveRest;
+PrimitiveRest unit_primitive(Unit *u);
+void unit_stub_jump(Unit *u, Routine routine);
+
+/* compile.c */
+Piece *jit_compile(Vm *vm, Oop code);
+Piece *jit_compile_block(Vm *vm, Oop code, unsigned copied);
+Piece *jit_compile_embedded(Vm *vm, Oop code, uint32_t start_pc, unsigned args, unsigned copied);
+/* Encodes and installs; NULL: the zone is full or memory is short. */
+Piece *jit_install(Build *b, PieceKind kind);
+
+/* zone.c */
+bool zone_open(Vm *vm, OsvmError *error);
+void zone_close(Vm *vm);
+Word zone_reserve(Vm *vm, Word bytes); /* 0: full */
+static inline void *zone_writable(const Jit *jit, Word address)
+{
+    return (uint8_t *)word_pointer(address) + jit->write_distance;
+}
+static inline void jit_put(const Jit *jit, const Piece *piece, unsigned index, Word value)
+{
+    ((Word *)zone_writable(jit, piece->start))[index] = value;
+}
+/* Room for `bytes` more pieces' worth is wanted: throws out what has not been used for longest, and moves the rest together. */
+void zone_reclaim(Vm *vm, Word bytes);
+
+/* methods.c */
+Word jit_piece_bytes(const Piece *piece);
+Piece *jit_piece_at(const Jit *jit, Word pc);
+/* The machine code of compiled code, NULL: none. */
+Piece *jit_piece_of(Vm *vm, Oop code);
+Piece *jit_block_of(Vm *vm, Oop code, uint32_t start_pc);
+bool jit_add_piece(Vm *vm, Piece *piece);
+void jit_free_piece(Vm *vm, Piece *piece);
+const JitMap *jit_map_at(const Jit *jit, Word pc, const Piece **piece);
+void jit_delete_piece(Vm *vm, Piece *piece);
+
+/* link.c */
+Oop link_selector(Vm *vm, const Piece *piece, const JitSend *site);
+JitSend *link_site_at(const Jit *jit, Word pc, Piece **piece);
+void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target);
+void link_clear(Vm *vm, Piece *piece, JitSend *site);
+void link_remove(Vm *vm, const Piece *target);
+
+/* frames.c */
+typedef void (*PcVisitor)(Vm *vm, Word *pc, Word *above, void *context);
+void frames_each(Vm *vm, PcVisitor visit, void *context);
+/* The running frame is about to go on in machine code: FRAME_ODD_RETURN as S5 has it. */
+void frame_adopt(Vm *vm);
+
+/* jit.c */
+/* Code was written there: the processor is told. */
+void jit_code_written(Vm *vm, Word start, Word end);
+
+/* entry.c */
+/* The machine code that a send of this entry should run: compiles what is hot. NULL: none. */
+Piece *jit_code_for(Vm *vm, LookupEntry *entry);
+/* Resumes at a send's callee: receiver, arguments on the stack, return pc in vm->ip. */
+void jit_call(Vm *vm, Piece *piece);
+
+#endif

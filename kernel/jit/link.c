@@ -1,0 +1,210 @@
+/* Send sites: unlinked, linked to one class, or to a polymorphic cache of up to six.
+ *
+ * A site is two words of its piece's pool: the class index it expects and the address it calls, the
+ * checked entry of a method, a cache, or the stub of ROUTINE_SEND, which finds out. Callees that
+ * find another class jump to that stub too.
+ */
+#include "kernel/jit/jit_int.h"
+
+enum { CASES_MOST = 6, NO_CLASS = (1 << CLASS_INDEX_BITS) }; /* an index no object has */
+
+static Word unlinked(Vm *vm)
+{
+    return vm->jit.stubs[ROUTINE_SEND];
+}
+
+JitSend *link_site_at(const Jit *jit, Word pc, Piece **found)
+{
+    Piece *piece = jit_piece_at(jit, pc);
+    uint32_t offset = piece ? (uint32_t)(pc - jit_code(piece)) : 0;
+    for (uint32_t i = 0; piece && i < piece->send_count; i++)
+        if (piece->sends[i].offset == offset) {
+            *found = piece;
+            return &piece->sends[i];
+        }
+    return NULL;
+}
+
+Oop link_selector(Vm *vm, const Piece *piece, const JitSend *site)
+{
+    return follow(site->literal >= 0
+                      ? object_slot(jit_piece_method(piece), 1 + (Word)site->literal)
+                      : object_slot(heap_special(&vm->heap, SPECIAL_SELECTORS),
+                                    2 * (Word)~site->literal));
+}
+
+static Word target_of(const Piece *piece, const JitSend *site)
+{
+    return jit_pool(piece)[site->pool + 1];
+}
+
+static Piece *cache_of(Vm *vm, const Piece *piece, const JitSend *site)
+{
+    Word target = target_of(piece, site);
+    Piece *callee = target == unlinked(vm) ? NULL : jit_piece_at(jit_of(vm), target);
+    return callee && callee->kind == PIECE_CACHE ? callee : NULL;
+}
+
+static void set(Vm *vm, Piece *piece, const JitSend *site, Word class_index, Word target)
+{
+    jit_put(jit_of(vm), piece, site->pool, class_index);
+    jit_put(jit_of(vm), piece, site->pool + 1u, target);
+}
+
+void link_clear(Vm *vm, Piece *piece, JitSend *site)
+{
+    set(vm, piece, site, NO_CLASS, unlinked(vm));
+}
+
+/* ---- Polymorphic caches ---- */
+
+static Piece *make_cache(Vm *vm)
+{
+    Build b;
+    build_open(&b, vm);
+    unsigned first = b.pool_words, immediate = build_label(&b), compare = build_label(&b);
+    for (unsigned i = 0; i < CASES_MOST; i++) {
+        build_pool(&b, NO_CLASS, ROLE_TAG);
+        build_pool(&b, unlinked(vm), ROLE_TARGET);
+    }
+    op_branch_value(&b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, immediate);
+    op_load(&b, JIT_A, JIT_RECEIVER, 0, 2);
+    op_av(&b, JIT_AND_CONSTANT, JIT_A, (SWord)HEADER_CLASS_MASK);
+    build_here(&b, compare);
+    op_ab(&b, JIT_MOVE, JIT_CLASS, JIT_A);
+    for (unsigned i = 0; i < CASES_MOST; i++) {
+        unsigned hit = build_label(&b);
+        op_branch_value(&b, JIT_BRANCH_LITERAL, JIT_EQUAL, JIT_A, (SWord)(first + 2 * i), hit);
+        build_cold(&b);
+        build_here(&b, hit);
+        op_av(&b, JIT_LITERAL, JIT_D, (SWord)(first + 2 * i + 1));
+        op_ab(&b, JIT_JUMP_REGISTER, JIT_D, 0);
+        build_main(&b);
+    }
+    op_abv(&b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)ROUTINE_SEND * WORD_BYTES);
+    build_cold(&b);
+    build_here(&b, immediate);
+    op_ab(&b, JIT_MOVE, JIT_A, JIT_RECEIVER);
+    op_av(&b, JIT_AND_CONSTANT, JIT_A, WORD_BITS == 64 ? (SWord)TAG_MASK : 1);
+    if (WORD_BITS == 32) {
+        op_branch_value(&b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_A, 0, compare);
+        op_av(&b, JIT_CONSTANT, JIT_A, CLASS_CHARACTER);
+    }
+    op_jump(&b, compare);
+    Piece *piece = jit_install(&b, PIECE_CACHE);
+    build_close(&b);
+    return piece;
+}
+
+static void add_case(Vm *vm, Piece *cache, Word class_index, Word target)
+{
+    unsigned at = POOL_FIXED + 2 * cache->cases++;
+    jit_put(jit_of(vm), cache, at, class_index);
+    jit_put(jit_of(vm), cache, at + 1, target);
+}
+
+/* Making a cache may move or forget code, the site's piece excepted: whoever asks looks again. */
+static void make_polymorphic(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
+{
+    Word old_class = jit_pool(piece)[site->pool];
+    uint64_t evicted = jit_of(vm)->reclaims;
+    Piece *cache = make_cache(vm);
+    if (!cache || evicted != jit_of(vm)->reclaims)
+        return;
+    add_case(vm, cache, old_class, target_of(piece, site));
+    add_case(vm, cache, class_index, jit_code(target) + target->checked);
+    set(vm, piece, site, NO_CLASS, jit_code(cache));
+}
+
+void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
+{
+    Word entry = jit_code(target) + target->checked;
+    Piece *cache = cache_of(vm, piece, site);
+    if (cache) {
+        if (cache->cases < CASES_MOST)
+            add_case(vm, cache, class_index, entry);
+    } else if (target_of(piece, site) == unlinked(vm))
+        set(vm, piece, site, class_index, entry);
+    else if (jit_pool(piece)[site->pool] != class_index)
+        make_polymorphic(vm, piece, site, class_index, target);
+    else
+        set(vm, piece, site, class_index, entry);
+}
+
+/* ---- Unlinking ---- */
+
+static bool calls(const Piece *piece, const JitSend *site, const Piece *target)
+{
+    Word address = target_of(piece, site);
+    return address - target->start < jit_piece_bytes(target);
+}
+
+static bool cache_has(Vm *vm, const Piece *cache, const Piece *target)
+{
+    (void)vm;
+    for (unsigned i = 0; i < cache->cases; i++)
+        if (jit_pool(cache)[POOL_FIXED + 2 * i + 1] - target->start < jit_piece_bytes(target))
+            return true;
+    return false;
+}
+
+static void unlink_site(Vm *vm, Piece *piece, JitSend *site)
+{
+    Piece *cache = cache_of(vm, piece, site);
+    link_clear(vm, piece, site);
+    if (cache)
+        jit_free_piece(vm, cache);
+}
+
+/* Freeing caches takes them out of the table that is walked: sites are found again by index. */
+static void unlink_where(Vm *vm, bool (*wanted)(Vm *, Piece *, JitSend *, void *), void *context)
+{
+    Jit *jit = jit_of(vm);
+    for (uint32_t i = jit->piece_count; i-- > 0;) {
+        if (i >= jit->piece_count)
+            continue;
+        Piece *piece = jit->pieces[i];
+        for (uint32_t k = 0; k < piece->send_count; k++)
+            if (target_of(piece, &piece->sends[k]) != unlinked(vm) &&
+                wanted(vm, piece, &piece->sends[k], context))
+                unlink_site(vm, piece, &piece->sends[k]);
+    }
+}
+
+static bool goes_to(Vm *vm, Piece *piece, JitSend *site, void *target)
+{
+    Piece *cache = cache_of(vm, piece, site);
+    return cache ? cache_has(vm, cache, target) : calls(piece, site, target);
+}
+
+void link_remove(Vm *vm, const Piece *target)
+{
+    unlink_where(vm, goes_to, (void *)target);
+    Piece *piece = (Piece *)target;
+    for (uint32_t k = 0; k < piece->send_count; k++)
+        unlink_site(vm, piece, &piece->sends[k]);
+}
+
+static bool any(Vm *vm, Piece *piece, JitSend *site, void *context)
+{
+    (void)vm, (void)piece, (void)site, (void)context;
+    return true;
+}
+
+static bool sends(Vm *vm, Piece *piece, JitSend *site, void *selector)
+{
+    return link_selector(vm, piece, site) == *(Oop *)selector;
+}
+
+void jit_unlink(Vm *vm, Oop selector, Oop method)
+{
+    if (!jit_of(vm))
+        return;
+    if (selector)
+        unlink_where(vm, sends, &selector);
+    else if (method) {
+        if (is_code(method))
+            jit_forget(vm, method);
+    } else
+        unlink_where(vm, any, NULL);
+}

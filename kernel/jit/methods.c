@@ -1,0 +1,194 @@
+/* Which machine code there is, what it refers to, and forgetting it. */
+#include "kernel/jit/jit_int.h"
+
+/* ---- Finding ---- */
+
+Word jit_piece_bytes(const Piece *piece)
+{
+    return (Word)piece->pool_words * WORD_BYTES + piece->code_bytes;
+}
+
+/* The last piece that begins at or below the address. */
+static uint32_t index_at(const Jit *jit, Word address)
+{
+    uint32_t low = 0, high = jit->piece_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (jit->pieces[middle]->start <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+Piece *jit_piece_at(const Jit *jit, Word pc)
+{
+    uint32_t at = index_at(jit, pc);
+    Piece *piece = at ? jit->pieces[at - 1] : NULL;
+    return piece && pc - piece->start <= jit_piece_bytes(piece) ? piece : NULL;
+}
+
+Piece *jit_piece_of(Vm *vm, Oop code)
+{
+    Oop first = object_slot(code, 0);
+    return is_small_integer(first) || !jit_of(vm) ? NULL : jit_piece_at(jit_of(vm), first);
+}
+
+Piece *jit_block_of(Vm *vm, Oop code, uint32_t start_pc)
+{
+    Piece *method = jit_piece_of(vm, code);
+    for (Piece *block = method ? method->blocks : NULL; block; block = block->next_block)
+        if (block->start_pc == start_pc)
+            return block;
+    return NULL;
+}
+
+const JitMap *jit_map_at(const Jit *jit, Word pc, const Piece **found)
+{
+    const Piece *piece = jit_piece_at(jit, pc);
+    if (!piece || pc < jit_code(piece))
+        return NULL;
+    *found = piece;
+    uint32_t offset = (uint32_t)(pc - jit_code(piece)), low = 0, high = piece->map_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (piece->maps[middle].offset == offset)
+            return &piece->maps[middle];
+        if (piece->maps[middle].offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+SWord jit_method_header(Word address)
+{
+    return small_integer_value(((Oop *)word_pointer(address))[POOL_HEADER]);
+}
+
+/* ---- Adding ---- */
+
+static bool has_room(Vm *vm)
+{
+    Jit *jit = jit_of(vm);
+    const OsvmHost *host = vm->setup->host;
+    if (jit->piece_count < jit->piece_capacity)
+        return true;
+    uint32_t wanted = jit->piece_capacity ? 2 * jit->piece_capacity : 256;
+    Piece **pieces = host->resize(host, jit->pieces, jit->piece_capacity * sizeof *pieces,
+                                  wanted * sizeof *pieces);
+    if (!pieces)
+        return false;
+    jit->pieces = pieces;
+    jit->piece_capacity = wanted;
+    return true;
+}
+
+static void note_references(Vm *vm, Piece *piece)
+{
+    const Word *pool = jit_pool(piece);
+    piece->young = false;
+    for (uint32_t i = 0; i < piece->pool_words; i++)
+        if (piece->roles[i] == ROLE_REFERENCE && pool[i] && is_object(pool[i]) &&
+            heap_is_young(&vm->heap, pool[i]))
+            piece->young = true;
+}
+
+bool jit_add_piece(Vm *vm, Piece *piece)
+{
+    Jit *jit = jit_of(vm);
+    if (!has_room(vm))
+        return false;
+    CHECK(piece->start == jit->free, "a piece is not where the zone is free");
+    jit->pieces[jit->piece_count++] = piece;
+    jit->free = piece->start + jit_piece_bytes(piece);
+    note_references(vm, piece);
+    for (uint32_t i = 0; i < piece->send_count; i++)
+        link_clear(vm, piece, &piece->sends[i]);
+    jit_code_written(vm, piece->start, jit->free);
+    return true;
+}
+
+/* ---- Forgetting ---- */
+
+void jit_delete_piece(Vm *vm, Piece *piece)
+{
+    const OsvmHost *host = vm->setup->host;
+    host->free(host, piece->roles, piece->pool_words ? piece->pool_words : 1);
+    host->free(host, piece->maps, piece->map_count ? piece->map_count * sizeof(JitMap) : 1);
+    host->free(host, piece->sends, piece->send_count ? piece->send_count * sizeof(JitSend) : 1);
+    host->free(host, piece, sizeof *piece);
+}
+
+void jit_free_piece(Vm *vm, Piece *piece)
+{
+    Jit *jit = jit_of(vm);
+    uint32_t at = index_at(jit, piece->start) - 1;
+    CHECK(jit->pieces[at] == piece, "a piece that is not in the table is freed");
+    memmove(jit->pieces + at, jit->pieces + at + 1, (jit->piece_count - at - 1) * sizeof *jit->pieces);
+    jit->piece_count--;
+    jit_delete_piece(vm, piece);
+}
+
+void jit_forget(Vm *vm, Oop code)
+{
+    Piece *piece = jit_piece_of(vm, code);
+    if (!piece)
+        return;
+    jit_leave_code(vm, code);
+    link_remove(vm, piece);
+    /* NOBARRIER: a SmallInteger */
+    heap_store_unchecked(code, 0, jit_pool(piece)[POOL_HEADER]);
+    for (Piece *block = piece->blocks; block;) {
+        Piece *next = block->next_block;
+        link_remove(vm, block);
+        jit_free_piece(vm, block);
+        block = next;
+    }
+    jit_free_piece(vm, piece);
+}
+
+/* ---- References ---- */
+
+static void visit_piece(Vm *vm, Piece *piece, SlotVisitor visit, void *context)
+{
+    Word *pool = zone_writable(jit_of(vm), piece->start);
+    for (uint32_t i = 0; i < piece->pool_words; i++)
+        if (piece->roles[i] == ROLE_REFERENCE && pool[i])
+            visit(context, &pool[i]);
+    note_references(vm, piece);
+}
+
+void jit_visit_roots(Vm *vm, SlotVisitor visit, void *context)
+{
+    Jit *jit = jit_of(vm);
+    for (uint32_t i = 0; jit && i < jit->piece_count; i++)
+        if (jit->pieces[i]->young || !jit->young_only)
+            visit_piece(vm, jit->pieces[i], visit, context);
+}
+
+static void follow_one(void *context, Oop *slot)
+{
+    (void)context;
+    *slot = follow(*slot);
+}
+
+void jit_follow_forwarders(Vm *vm)
+{
+    Jit *jit = jit_of(vm);
+    if (jit)
+        jit->young_only = false;
+    jit_visit_roots(vm, follow_one, NULL);
+}
+
+void jit_objects_will_move(Vm *vm, bool young_only)
+{
+    Jit *jit = jit_of(vm);
+    if (!jit)
+        return;
+    jit->young_only = young_only;
+    if (!young_only)
+        jit_unlink(vm, NO_OOP, NO_OOP);
+}
