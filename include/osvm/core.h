@@ -30,6 +30,8 @@ typedef struct {
     bool deterministic;
     const char *vm_path;  /* of the executable, for primitives 142 and 149 */
     const char *const *vm_options; /* options of the command line, NULL-terminated */
+    uint64_t code_zone;   /* bytes for machine code; 0: the default */
+    bool jit;             /* a back end was asked for */
 } CoreSetup;
 
 typedef struct {

@@ -16,7 +16,7 @@ const OsvmOption vm_options[] = {
      .help = "the core"},
     {.name = "mm", .kind = OSVM_TEXT, .choices = "NAME...", .help = "the memory manager"},
     {.name = "gc", .kind = OSVM_TEXT, .choices = "NAME...", .help = "the collector of old space"},
-    {.name = "jit", .kind = OSVM_TEXT, .choices = "NAME...", .help = "the back end of the JIT"},
+    {.name = "jit", .kind = OSVM_TEXT, .choices = "NAME...", .help = "the back end of the JIT, or none"},
     {.name = "cpu", .kind = OSVM_TEXT, .choices = "NAME...", .help = "the processor"},
     {.name = "check",
      .kind = OSVM_OPTIONAL_TEXT,
@@ -41,6 +41,11 @@ const OsvmOption vm_options[] = {
      .min = 1 << 20,
      .max = INT64_C(64) << TERABYTE_SHIFT,
      .help = "most bytes old space may grow to"},
+    {.name = "code-zone",
+     .kind = OSVM_SIZE,
+     .min = 64 << 10,
+     .max = 1 << 30,
+     .help = "size of the zone for machine code"},
     {.name = "stack-pages",
      .kind = OSVM_NUMBER,
      .min = 2,
@@ -100,7 +105,8 @@ static bool select_plugins(Cli *cli, OsvmError *error)
         return false;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const char *text = options_text(cli->options, plugin_kind_name(kinds[i]));
-        if (text && !plugins_select(cli->plugins, kinds[i], text, error))
+        if (text && (kinds[i] != OSVM_JIT || strcmp(text, "none") != 0) &&
+            !plugins_select(cli->plugins, kinds[i], text, error))
             return false;
     }
     return true;
@@ -137,10 +143,16 @@ static void find_executable(Cli *cli)
     cli->vm_path[length > 0 ? length : 0] = 0;
 }
 
+static bool wants_jit(const Cli *cli)
+{
+    const char *text = options_text(cli->options, "jit");
+    return text && strcmp(text, "none") != 0;
+}
+
 /* A core may do without JIT and processor, but not quietly without one that was asked for. */
 static bool require_optional_parts(Cli *cli, unsigned heap_bits, OsvmError *error)
 {
-    return (!options_given(cli->options, "jit") ||
+    return (!wants_jit(cli) ||
             plugins_require(cli->plugins, OSVM_JIT, heap_bits, error)) &&
            (!options_given(cli->options, "cpu") ||
             plugins_require(cli->plugins, OSVM_CPU, heap_bits, error));
@@ -169,6 +181,8 @@ const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, Osvm
         .deterministic = options_flag(cli->options, "deterministic"),
         .vm_path = cli->vm_path,
         .vm_options = (const char *const *)cli->vm_options,
+        .code_zone = (uint64_t)options_number(cli->options, "code-zone"),
+        .jit = wants_jit(cli),
     };
     return core->vtable;
 }

@@ -76,6 +76,8 @@ static void before_become(Heap *heap, Oop object)
     Vm *vm = vm_of(heap);
     if (is_context(object) && context_married(object))
         context_make_single(vm, object);
+    else if (is_code(object))
+        jit_forget(vm, object);
 }
 
 static void request_poll(Heap *heap)
@@ -109,9 +111,9 @@ static uint64_t heap_now(Heap *heap)
 
 static SWord machine_code_method_header(Heap *heap, Word address)
 {
-    (void)heap;
-    REQUIRE(false, "slot 0 of code holds %" PRIxWORD ", and there is no machine code", address);
-    return 0;
+    Vm *vm = vm_of(heap);
+    REQUIRE(jit_is_pc(vm, address), "slot 0 of code holds %" PRIxWORD ", which is no machine code", address);
+    return jit_method_header(address);
 }
 
 static void *side_table_reserve(Heap *heap, size_t bytes)
@@ -241,7 +243,8 @@ static bool set_up(Vm *vm, OsvmError *error)
 {
     const OsvmHost *host = vm->setup->host;
     Region *region = vm->region;
-    Word zone = region->start + round_up(sizeof(Vm), (Word)region->page_size);
+    Word code_zone = region->start + round_up(sizeof(Vm), (Word)region->page_size);
+    Word zone = code_zone + jit_zone_size(vm);
     Word zone_end = zone + round_up((Word)wanted_pages(vm) * PAGE_BYTES, (Word)region->page_size);
     vm->heap.host = &heap_host;
     vm->heap.page_size = (Word)region->page_size;
@@ -255,6 +258,8 @@ static bool set_up(Vm *vm, OsvmError *error)
         return false;
     vm->stack_limit = zone;
     vm->started_at = clock_utc(vm);
+    if (!jit_start(vm, code_zone, zone, error))
+        return false;
     if (!load_managers(vm, error) || !start_memory(vm, zone_end, error))
         return false;
     if (!named_start(vm))
@@ -299,6 +304,7 @@ void vm_destroy(Vm *vm)
         named_stop(vm);
     if (vm->heap.mm)
         vm->heap.mm->ops->stop(vm->heap.mm);
+    jit_stop(vm);
     interp_destroy(vm);
     if (vm->roots) {
         roots_release(vm);

@@ -90,6 +90,18 @@ typedef struct {
     Word stack_page_bytes;
 } VmCounters;
 
+/* What machine code and its stubs reach from VM; see kernel/jit/. */
+enum { JIT_STUBS_MAX = 40 };
+typedef struct {
+    Word zone_start, zone_bytes;  /* of the code zone; no bytes: there is no JIT */
+    Word c_sp;                    /* C's stack pointer while machine code runs */
+    Word leaf_pc;                 /* return address of a leaf stub */
+    SWord failure;                /* why a simple primitive has failed */
+    Word stubs[JIT_STUBS_MAX];    /* addresses of stubs, by routine */
+    Word routines[JIT_STUBS_MAX]; /* what stubs call: the only addresses that depend on the host */
+    struct Jit *state;            /* C's side; NULL: there is no JIT */
+} VmJit;
+
 struct Vm {
     Heap heap; /* first */
 
@@ -101,9 +113,12 @@ struct Vm {
     /* ---- guest-visible: read at polls ---- */
     Word stack_limit; /* compared with sp on activation; raised above all stacks to ask for a poll */
     SWord poll_budget; /* poll points left until one is taken in any case */
+    Word page_limit;   /* of the running page: below it an activation needs another one */
 
     /* ---- guest-visible: the send in progress ---- */
     Word new_method; /* the method whose primitive runs or has just failed; a root */
+
+    VmJit jit;
 
     ImageFacts image;
     char *image_path; /* as primitive 121 answers it */

@@ -201,7 +201,10 @@ PrimFailure activate_closure(Vm *vm, unsigned args)
     if (!is_code(method) ||
         !code_has_block(vm, method, small_integer_value(start), args, copied))
         return PRIM_FAILED;
-    Word modes = code_modes_for(vm, code_facts(vm, method), receiver);
+    CodeFacts *facts = (CodeFacts *)code_facts(vm, method);
+    if (--facts->heat == 0)
+        jit_heat(vm, method);
+    Word modes = code_modes_for(vm, facts, receiver);
     build_frame(vm, method, frame_flags_for(args, modes | FRAME_BLOCK), receiver,
                 HEADER_BYTES + (Word)small_integer_value(start) - 1);
     for (unsigned i = 0; i < copied; i++)
@@ -219,9 +222,11 @@ PrimFailure activate_full_closure(Vm *vm, unsigned args)
     unsigned copied = (unsigned)object_slot_count(closure) - FULL_CLOSURE_COPIED;
     if (!is_code(code))
         return PRIM_FAILED;
-    const CodeFacts *facts = code_facts(vm, code);
+    CodeFacts *facts = (CodeFacts *)code_facts(vm, code);
     if (facts->args != args || args + copied > facts->temps)
         return PRIM_FAILED;
+    if (--facts->heat == 0)
+        jit_heat_block(vm, code, copied);
     if (is_forwarded(receiver)) {
         receiver = follow(receiver);
         heap_store(&vm->heap, closure, FULL_CLOSURE_RECEIVER, receiver);

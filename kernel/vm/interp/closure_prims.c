@@ -94,7 +94,7 @@ PrimFailure prim_closure_copy(Vm *vm, unsigned arg_count)
         return PRIM_NO_MEMORY;
     heap_store(heap, closure, CLOSURE_OUTER, context);
     heap_store_unchecked(closure, CLOSURE_START_PC,
-                         frame_pc_oop(frame_at(vm->fp)[FRAME_METHOD], vm->ip + 2));
+                         frame_pc_oop(frame_at(vm->fp)[FRAME_METHOD], jit_ip(vm, vm->ip) + 2));
     heap_store_unchecked(closure, CLOSURE_ARG_COUNT, args);
     for (Word i = 0; i < count; i++)
         heap_store(heap, closure, CLOSURE_COPIED + i, object_slot(copied, i));

@@ -125,6 +125,7 @@ static void fill_facts(Vm *vm, Oop code, CodeFacts *facts)
         .modes = method_header_is_sista(header) ? FRAME_SISTA : 0,
         .args = (uint8_t)method_header_args(header),
         .temps = (uint8_t)method_header_temps(header),
+        .heat = interp_of(vm)->threshold,
         .no_poll = primitive == PRIMITIVE_UNWIND || primitive == PRIMITIVE_NO_SWITCH,
     };
     if (!verify(vm, &owner, &view, &verified)) {
@@ -136,6 +137,15 @@ static void fill_facts(Vm *vm, Oop code, CodeFacts *facts)
     facts->fields = (uint16_t)(verified.receiver_variables < 0xFFFF ? verified.receiver_variables
                                                                     : 0xFFFF);
     facts->max_depth = (uint8_t)verified.max_depth;
+}
+
+bool code_view(Vm *vm, Oop code, VerifyView *view, VerifyFacts *facts)
+{
+    Owner owner = {vm, code};
+    bool verified = verify(vm, &owner, view, facts);
+    view->owner = NULL;
+    view->literal = NULL;
+    return verified;
 }
 
 static unsigned code_hash(Oop code)
@@ -223,6 +233,7 @@ void code_changed(Vm *vm, Oop code)
 void code_put_header(Vm *vm, Oop code, Oop header)
 {
     Heap *heap = &vm->heap;
+    jit_forget(vm, code);
     Word old = method_literal_count(heap, code);
     Word new = method_header_literals(small_integer_value(header));
     Word most = object_slot_count(code) - 1;

@@ -18,6 +18,7 @@ static void frame_extent(Vm *vm, Word fp, Word *sp, Word *ip)
         *sp = pointer_word(frame_top(frame_at(above)) + 1);
         *ip = frame_at(above)[FRAME_RETURN];
     }
+    *ip = jit_ip(vm, *ip);
 }
 
 static Word frame_depth(Vm *vm, Word fp)

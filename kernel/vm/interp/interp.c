@@ -53,6 +53,7 @@ void interp_destroy(Vm *vm)
 void interp_flush_caches(Vm *vm, bool young_only)
 {
     Interp *interp = interp_of(vm);
+    jit_objects_will_move(vm, young_only);
     if (!young_only) {
         lookup_flush(vm);
         memset(interp->codes, 0, sizeof interp->codes);

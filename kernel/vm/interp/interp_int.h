@@ -30,6 +30,8 @@
 
 #include <stdatomic.h>
 
+#include "kernel/bytecode/verify.h"
+#include "kernel/jit/jit.h"
 #include "kernel/vm/interp/services.h"
 #include "kernel/vm/vm.h"
 
@@ -56,6 +58,7 @@ enum {
 #define FRAME_CAREFUL ((Word)1 << 10) /* receiver variables need checks: see lookup.c */
 #define FRAME_UNSURE ((Word)1 << 11)  /* pc and depth are to be checked first */
 #define FRAME_MODE_MASK ((Word)7)
+#define FRAME_ODD_RETURN ((Word)1 << 12) /* of frames in machine code: see S5 in kernel/jit/jit.h */
 
 static inline Word frame_flags_for(unsigned args, Word modes)
 {
@@ -130,7 +133,7 @@ typedef enum {
     KIND_COUNT
 } SendKind;
 
-typedef struct {
+typedef struct LookupEntry {
     Oop selector; /* NO_OOP: empty */
     Oop method;
     PrimFunction function;
@@ -141,6 +144,7 @@ typedef struct {
     uint8_t kind;
     bool no_poll;      /* the activation is no poll point */
     uint16_t primitive;
+    uint16_t heat; /* activations until the method is compiled */
     Oop constant;
 } LookupEntry;
 
@@ -157,6 +161,8 @@ typedef struct {
     uint8_t max_depth; /* of temporaries and operands */
     bool bad;          /* the verifier refuses it: it runs as one unknown bytecode */
     bool no_poll;      /* primitives 123 and 198 */
+    bool refused;      /* the JIT cannot compile it */
+    uint16_t heat;     /* activations of its blocks until they are compiled */
 } CodeFacts;
 
 /* Whether a method has a certain embedded (V3) block. */
@@ -199,6 +205,9 @@ typedef struct Interp {
     size_t scratch_size;
 
     /* ---- between the loop and its helpers ---- */
+    uint16_t threshold;      /* heat in the beginning; 0: nothing is compiled */
+    uint32_t loop_threshold; /* jumps back between looks at the loop that makes them */
+    uint32_t loop_heat;      /* left of them */
     unsigned send_args; /* arguments of the send a helper asks for */
     bool activated;     /* C code built a frame: the loop owes it a poll point */
 
@@ -247,6 +256,9 @@ int code_depth_at(Vm *vm, Oop code, Word pc);
  * receiver variables that are not there. */
 Word code_modes_for(Vm *vm, const CodeFacts *facts, Oop receiver);
 bool is_code(Oop oop);
+/* A view of the code's bytecodes, and what the verifier says of them: its depths are valid until it
+ * is asked about other code. False: refused. */
+bool code_view(Vm *vm, Oop code, VerifyView *view, VerifyFacts *facts);
 
 /* lookup.c */
 

@@ -35,6 +35,9 @@
 #define SEND(which, count) do { selector = (which); args = (count); goto send; } while (0)
 #define SEND_SPECIAL(k, count) SEND(SELECTOR(k), count)
 #define POLL_POINT (UNLIKELY(pointer_word(sp) < vm->stack_limit) | UNLIKELY(--vm->poll_budget < 0))
+/* The running frame goes on where vm->ip says, in its tier. */
+#define RESUME do { if (UNLIKELY(jit_is_pc(vm, pointer_word(ip)))) goto machine; NEXT; } while (0)
+#define HAS_MACHINE_CODE(code) UNLIKELY(!is_small_integer(object_slots(code)[0]))
 #define BOOLEAN(x) ((x) ? heap->true_object : heap->false_object)
 #define CODES(first, last, label) [first ... last] = &&label
 
@@ -436,8 +439,18 @@ sista_jump:
     ext_a = 0, ext_b = 0, b_seen = false;
 jump:
     ip += offset;
-    if (offset < 0 && POLL_POINT)
-        goto poll_backward;
+    if (offset < 0) {
+        if (POLL_POINT)
+            goto poll_backward;
+        if (UNLIKELY(--interp->loop_heat == 0))
+            goto loop_hot;
+    }
+    NEXT;
+loop_hot:
+    interp->loop_heat = interp->loop_threshold;
+    SAVE;
+    if (jit_enter_loop(vm))
+        goto in_machine;
     NEXT;
 
 #define JUMP_IF(wanted, other, distance)                                                           \
@@ -445,6 +458,8 @@ jump:
     if (*sp == (wanted)) {                                                                         \
         sp++;                                                                                      \
         ip += offset;                                                                              \
+        if (offset < 0 && POLL_POINT)                                                              \
+            goto poll_backward;                                                                    \
         NEXT;                                                                                      \
     }                                                                                              \
     if (LIKELY(*sp == (other))) {                                                                  \
@@ -811,7 +826,7 @@ primitive_done:
         interp->activated = false;
         goto enter;
     }
-    NEXT;
+    RESUME;
 
 full_value:
     SAVE;
@@ -831,6 +846,10 @@ entered:
     goto enter;
 
 activate: {
+    if (UNLIKELY(--entry->heat == 0)) {
+        SAVE;
+        jit_heat(vm, entry->method);
+    }
     value = sp[args];
     Word *frame = sp - 2;
     sp[-1] = pointer_word(ip);
@@ -849,6 +868,11 @@ activate: {
         goto enter_quiet;
 }
 enter: /* a frame has been built: the stack limit, and a poll point */
+    if (HAS_MACHINE_CODE(fp[FRAME_METHOD])) {
+        SAVE;
+        if (jit_enter_frame(vm))
+            goto in_machine;
+    }
     if (POLL_POINT) {
         SAVE;
         if (vm->sp < interp->page->limit)
@@ -858,9 +882,27 @@ enter: /* a frame has been built: the stack limit, and a poll point */
         if (UNLIKELY(vm->quitting))
             return;
         LOAD;
+        RESUME;
+    }
+    NEXT;
+machine: /* ip is machine code's; when it leaves, the frame is the interpreter's */
+    SAVE;
+in_machine:
+    jit_run(vm);
+    if (UNLIKELY(vm->quitting))
+        return;
+    LOAD;
+    if (interp->activated) {
+        interp->activated = false;
+        goto enter;
     }
     NEXT;
 enter_quiet:
+    if (HAS_MACHINE_CODE(fp[FRAME_METHOD])) {
+        SAVE;
+        if (jit_enter_frame(vm))
+            goto in_machine;
+    }
     if (UNLIKELY(pointer_word(sp) < interp->page->limit)) {
         SAVE;
         stack_overflow(vm);
@@ -876,7 +918,7 @@ poll_backward:
     if (UNLIKELY(vm->quitting))
         return;
     LOAD;
-    NEXT;
+    RESUME;
 
     /* ---- Returns ---- */
 
@@ -919,7 +961,7 @@ do_return: {
     ip = word_pointer(fp[FRAME_RETURN]);
     fp = caller;
     dispatch = modes[fp[FRAME_FLAGS] >> FRAME_MODE_SHIFT & FRAME_MODE_MASK];
-    NEXT;
+    RESUME;
 }
 return_married:
     if (fp[FRAME_SAVED_FP]) {
@@ -931,14 +973,14 @@ return_base:
     SAVE;
     if (stack_return_from_base(vm, value)) {
         LOAD;
-        NEXT;
+        RESUME;
     }
     value = return_impossible(vm, value);
 after_helper: /* a helper changed the frame, or wants a send */
     LOAD;
     if (value)
         SEND(value, interp->send_args);
-    NEXT;
+    RESUME;
 
     /* ---- What the verifier could not approve ---- */
 

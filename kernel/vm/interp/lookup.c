@@ -159,6 +159,7 @@ static void fill_entry(Vm *vm, LookupEntry *entry, Oop selector, Word class_inde
     entry->first_ip = facts->first_ip + (facts->primitive && !facts->bad ? 3 : 0);
     entry->primitive = facts->primitive;
     entry->no_poll = facts->no_poll;
+    entry->heat = interp_of(vm)->threshold;
     fill_primitive(vm, entry);
 }
 
@@ -385,6 +386,7 @@ void lookup_flush(Vm *vm)
     interp->flushes++;
     memset(interp->lookup, 0, sizeof interp->lookup);
     memset(interp->ats, 0, sizeof interp->ats);
+    jit_unlink(vm, NO_OOP, NO_OOP);
 }
 
 void lookup_flush_selector(Vm *vm, Oop selector)
@@ -394,6 +396,7 @@ void lookup_flush_selector(Vm *vm, Oop selector)
         if (interp->lookup[i].selector == selector)
             interp->lookup[i].selector = NO_OOP;
     memset(interp->ats, 0, sizeof interp->ats);
+    jit_unlink(vm, selector, NO_OOP);
 }
 
 void lookup_flush_method(Vm *vm, Oop method)
@@ -403,4 +406,5 @@ void lookup_flush_method(Vm *vm, Oop method)
         if (interp->lookup[i].method == method)
             interp->lookup[i].selector = NO_OOP;
     memset(interp->ats, 0, sizeof interp->ats);
+    jit_unlink(vm, NO_OOP, method);
 }

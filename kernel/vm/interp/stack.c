@@ -42,6 +42,7 @@ static void page_enter(Vm *vm, Page *page)
     vm->fp = page->head_fp;
     vm->sp = page->head_sp;
     vm->ip = page->head_ip;
+    vm->page_limit = page->limit;
     if (!same)
         stack_set_limit(vm);
 }
@@ -79,6 +80,7 @@ Oop stack_frame_context(Vm *vm, Word fp)
     for (unsigned i = 0; i < args; i++)
         heap_store(&vm->heap, context, CONTEXT_FIXED + i, *frame_temp(frame, i));
     frame[FRAME_CONTEXT] = context;
+    frame[FRAME_FLAGS] |= FRAME_ODD_RETURN;
     return context;
 }
 
@@ -110,7 +112,7 @@ static void divorce(Vm *vm, Word fp, Word sp, Word ip)
     Oop sender = frame[FRAME_SAVED_FP] ? must_have_context(vm, frame[FRAME_SAVED_FP])
                                        : frame[FRAME_RETURN];
     heap_store(heap, context, CONTEXT_SENDER, sender);
-    heap_store_unchecked(context, CONTEXT_PC, frame_pc_oop(frame[FRAME_METHOD], ip));
+    heap_store_unchecked(context, CONTEXT_PC, frame_pc_oop(frame[FRAME_METHOD], jit_ip(vm, ip)));
     heap_store(heap, context, CONTEXT_METHOD, frame[FRAME_METHOD]);
     heap_store(heap, context, CONTEXT_RECEIVER, frame[FRAME_RECEIVER]);
     unsigned args = frame_args(frame);
@@ -251,6 +253,7 @@ void stack_overflow(Vm *vm)
     fresh->head_ip = vm->ip;
     Word *moved = frame_at(fresh->head_fp);
     moved[FRAME_SAVED_FP] = 0;
+    moved[FRAME_FLAGS] |= FRAME_ODD_RETURN;
     moved[FRAME_RETURN] = sender;
     if (moved[FRAME_CONTEXT]) /* NOBARRIER: a SmallInteger */
         heap_store_unchecked(moved[FRAME_CONTEXT], CONTEXT_SENDER, fresh->head_fp + FRAME_TAG);
@@ -378,6 +381,7 @@ bool stack_resume(Vm *vm, Oop context)
 void stack_mark_unsure(Vm *vm, Oop code)
 {
     Interp *interp = interp_of(vm);
+    jit_leave_code(vm, code);
     stack_sync(vm);
     for (unsigned i = 0; i < interp->page_count; i++)
         for (Word fp = interp->pages[i].head_fp; fp; fp = frame_at(fp)[FRAME_SAVED_FP])
@@ -406,7 +410,7 @@ bool stack_return_from_base(Vm *vm, Oop value)
 /* ---- For the collector and become ---- */
 
 /* Visits one frame; its next bytecode's address, at ip, moves with the method. */
-static void visit_frame(Word *frame, Word sp, Word *ip, SlotVisitor visit, void *context)
+static void visit_frame(Vm *vm, Word *frame, Word sp, Word *ip, SlotVisitor visit, void *context)
 {
     for (Oop *slot = word_pointer(sp); slot <= (Oop *)frame + FRAME_RECEIVER; slot++)
         visit(context, slot);
@@ -414,16 +418,17 @@ static void visit_frame(Word *frame, Word sp, Word *ip, SlotVisitor visit, void 
         visit(context, (Oop *)frame + FRAME_CONTEXT);
     Oop method = frame[FRAME_METHOD];
     visit(context, (Oop *)frame + FRAME_METHOD);
-    *ip += frame[FRAME_METHOD] - method;
+    if (!jit_is_pc(vm, *ip))
+        *ip += frame[FRAME_METHOD] - method;
 }
 
-static void visit_page(Page *page, SlotVisitor visit, void *context)
+static void visit_page(Vm *vm, Page *page, SlotVisitor visit, void *context)
 {
     Word fp = page->head_fp, sp = page->head_sp;
     Word *ip = &page->head_ip;
     while (fp) {
         Word *frame = frame_at(fp);
-        visit_frame(frame, sp, ip, visit, context);
+        visit_frame(vm, frame, sp, ip, visit, context);
         ip = &frame[FRAME_RETURN];
         sp = fp + 2 * WORD_BYTES;
         fp = frame[FRAME_SAVED_FP];
@@ -440,16 +445,17 @@ void interp_visit_roots(Vm *vm, SlotVisitor visit, void *context)
     Interp *interp = interp_of(vm);
     stack_sync(vm);
     for (unsigned i = 0; i < interp->page_count; i++)
-        visit_page(&interp->pages[i], visit, context);
+        visit_page(vm, &interp->pages[i], visit, context);
     if (vm->fp)
         vm->ip = interp->page->head_ip;
     if (vm->new_method)
         visit(context, (Oop *)&vm->new_method);
+    jit_visit_roots(vm, visit, context);
 }
 
 /* Slots that may not hold forwarders are followed. A replaced method goes on at the same
  * offset; what it says there is not what was verified, so the frame is looked at again. */
-static void follow_frame(Vm *vm, Word *frame, Word *ip)
+static void follow_frame(Vm *vm, Word *frame, Word *ip, Word *above)
 {
     Oop method = frame[FRAME_METHOD];
     frame[FRAME_METHOD] = follow(method);
@@ -461,8 +467,13 @@ static void follow_frame(Vm *vm, Word *frame, Word *ip)
     frame[FRAME_RECEIVER] = follow(receiver);
     if (method == frame[FRAME_METHOD] && receiver == frame[FRAME_RECEIVER])
         return;
+    if (jit_is_pc(vm, *ip)) { /* what machine code takes for granted may not hold */
+        *ip = jit_bytecode_ip(vm, *ip);
+        if (above)
+            above[FRAME_FLAGS] |= FRAME_ODD_RETURN;
+    }
     *ip += frame[FRAME_METHOD] - method;
-    Word kept = frame[FRAME_FLAGS] & (FRAME_BLOCK | FRAME_UNSURE);
+    Word kept = frame[FRAME_FLAGS] & (FRAME_BLOCK | FRAME_UNSURE | FRAME_ODD_RETURN);
     if (method != frame[FRAME_METHOD])
         kept |= FRAME_UNSURE;
     frame[FRAME_FLAGS] = frame_flags_for(
@@ -473,10 +484,11 @@ static void follow_frame(Vm *vm, Word *frame, Word *ip)
 static void follow_page(Vm *vm, Page *page)
 {
     Word fp = page->head_fp;
-    Word *ip = &page->head_ip;
+    Word *ip = &page->head_ip, *above = NULL;
     while (fp) {
         Word *frame = frame_at(fp);
-        follow_frame(vm, frame, ip);
+        follow_frame(vm, frame, ip, above);
+        above = frame;
         ip = &frame[FRAME_RETURN];
         fp = frame[FRAME_SAVED_FP];
         if (!fp)
@@ -494,4 +506,5 @@ void interp_follow_forwarders(Vm *vm)
         vm->ip = interp->page->head_ip;
     if (vm->new_method)
         vm->new_method = follow(vm->new_method);
+    jit_follow_forwarders(vm);
 }
