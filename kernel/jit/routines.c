@@ -326,8 +326,9 @@ static uintptr_t routine_inline(uintptr_t v, uintptr_t number, uintptr_t b, uint
 {
     Vm *vm = vm_at(v);
     (void)b, (void)c;
+    SWord displacement; /* those that jump are the interpreter's */
     vm->ip = vm->jit.leaf_pc;
-    return inline_primitive_run(vm, 0, (unsigned)number) ? pop(vm) : 0;
+    return inline_primitive_run(vm, 0, (unsigned)number, &displacement) ? pop(vm) : 0;
 }
 
 #define SWITCHING(name_, function_, arguments_)                                                    \
