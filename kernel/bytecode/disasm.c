@@ -12,50 +12,17 @@
 #include "layout.h"
 #include "literal.h"
 
+#include "kernel/base/text.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Text that grows in an arena. */
-typedef struct {
-    Arena *arena;
-    char *start;
-    size_t length, capacity;
-} Text;
-
-static void put_bytes(Text *t, const char *bytes, size_t count)
-{
-    if (t->capacity - t->length < count + 1) {
-        size_t capacity = t->capacity * 2 + count + 256;
-        t->start = arena_grow(t->arena, t->start, t->length, capacity);
-        t->capacity = capacity;
-    }
-    if (count)
-        memcpy(t->start + t->length, bytes, count);
-    t->length += count;
-    t->start[t->length] = 0;
-}
-
-__attribute__((format(printf, 2, 3))) static void put(Text *t, const char *format, ...)
-{
-    char buffer[256];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(buffer, sizeof buffer, format, arguments);
-    va_end(arguments);
-    put_bytes(t, buffer, (size_t)length);
-}
-
-static void put_string(Text *t, const char *text)
-{
-    put_bytes(t, text, strlen(text));
-}
-
 static void put_indent(Text *t, unsigned indent)
 {
-    put(t, "%*s", (int)(indent < 60 ? indent : 60), "");
+    text_put(t, "%*s", (int)(indent < 60 ? indent : 60), "");
 }
 
 /* -- Literals -- */
@@ -64,25 +31,25 @@ static void put_indent(Text *t, unsigned indent)
 
 static void put_quoted(Text *t, const char *text, size_t length)
 {
-    put_string(t, "'");
+    text_put_string(t, "'");
     for (size_t n = 0; n < length; n++) {
         unsigned char c = (unsigned char)text[n];
         if (c == '\n')
-            put_string(t, "\\n");
+            text_put_string(t, "\\n");
         else if (c == '\'' || c == '\\')
-            put(t, "\\%c", c);
+            text_put(t, "\\%c", c);
         else if (c < 32 || c == 127)
-            put(t, "\\x%02X", c);
+            text_put(t, "\\x%02X", c);
         else
-            put_bytes(t, text + n, 1);
+            text_put_bytes(t, text + n, 1);
     }
-    put_string(t, "'");
+    text_put_string(t, "'");
 }
 
 static void put_text(Text *t, const char *text, size_t length, const char *extra)
 {
     if (literal_is_plain(text, length, extra))
-        put_bytes(t, text, length);
+        text_put_bytes(t, text, length);
     else
         put_quoted(t, text, length);
 }
@@ -95,17 +62,17 @@ static void put_name(Text *t, const char *name)
 static void put_integer(Text *t, const Literal *literal)
 {
     if (literal->negative)
-        put_string(t, "-");
+        text_put_string(t, "-");
     if (literal->byte_count <= 8) {
         uint64_t value = 0;
         for (size_t n = literal->byte_count; n-- > 0;)
             value = value << 8 | literal->bytes[n];
-        put(t, "%" PRIu64, value);
+        text_put(t, "%" PRIu64, value);
         return;
     }
-    put_string(t, "0x");
+    text_put_string(t, "0x");
     for (size_t n = literal->byte_count; n-- > 0;)
-        put(t, "%02X", literal->bytes[n]);
+        text_put(t, "%02X", literal->bytes[n]);
 }
 
 /* As few digits from 15 up as read back as the same number; bits for all nans. */
@@ -113,11 +80,11 @@ static void put_float(Text *t, double real)
 {
     char buffer[40];
     if (real != real) {
-        put(t, "bits:%016" PRIX64, literal_float_bits(real));
+        text_put(t, "bits:%016" PRIX64, literal_float_bits(real));
         return;
     }
     if (__builtin_isinf(real)) {
-        put_string(t, real > 0 ? "inf" : "-inf");
+        text_put_string(t, real > 0 ? "inf" : "-inf");
         return;
     }
     for (int digits = 15; digits <= 17; digits++) {
@@ -125,17 +92,17 @@ static void put_float(Text *t, double real)
         if (strtod(buffer, NULL) == real)
             break;
     }
-    put_string(t, buffer);
+    text_put_string(t, buffer);
     if (!strpbrk(buffer, ".e"))
-        put_string(t, ".0");
+        text_put_string(t, ".0");
 }
 
 static void put_character(Text *t, uint32_t code)
 {
     if (code > 32 && code < 127)
-        put(t, "$%c", (char)code);
+        text_put(t, "$%c", (char)code);
     else
-        put(t, "char:%" PRIu32, code);
+        text_put(t, "char:%" PRIu32, code);
 }
 
 static void put_code(Text *t, const CompiledCode *code, unsigned indent);
@@ -144,53 +111,53 @@ static void put_literal(Text *t, const Literal *literal, unsigned indent);
 static void put_elements(Text *t, const Literal *literal, unsigned indent)
 {
     for (size_t n = 0; n < literal->element_count; n++) {
-        put_string(t, " ");
+        text_put_string(t, " ");
         put_literal(t, literal->elements[n], indent);
     }
-    put_string(t, " )");
+    text_put_string(t, " )");
 }
 
 static void put_byte_array(Text *t, const Literal *literal)
 {
-    put_string(t, "#[");
+    text_put_string(t, "#[");
     for (size_t n = 0; n < literal->byte_count; n++)
-        put(t, n ? " %u" : "%u", literal->bytes[n]);
-    put_string(t, "]");
+        text_put(t, n ? " %u" : "%u", literal->bytes[n]);
+    text_put_string(t, "]");
 }
 
 static void put_named(Text *t, const char *word, const Literal *literal, unsigned indent)
 {
     const char *name = literal->name ? literal->name : "";
-    put(t, "%s(#", word);
+    text_put(t, "%s(#", word);
     put_text(t, name, strlen(name), SYMBOL_CHARACTERS);
     put_elements(t, literal, indent);
 }
 
 static void put_scaled(Text *t, const Literal *literal)
 {
-    put_string(t, "scaled(");
+    text_put_string(t, "scaled(");
     for (size_t n = 0; n < literal->element_count; n++) {
         put_integer(t, literal->elements[n]);
-        put_string(t, " ");
+        text_put_string(t, " ");
     }
-    put(t, "%d)", literal->scale);
+    text_put(t, "%d)", literal->scale);
 }
 
 static void put_method_class(Text *t, const Literal *literal)
 {
-    put_string(t, "methodClass");
+    text_put_string(t, "methodClass");
     if (literal->name) {
-        put_string(t, ":");
+        text_put_string(t, ":");
         put_name(t, literal->name);
     }
 }
 
 static void put_nested_code(Text *t, const Literal *literal, unsigned indent)
 {
-    put_string(t, "block\n");
+    text_put_string(t, "block\n");
     put_code(t, literal->code_block, indent + 2);
     put_indent(t, indent);
-    put_string(t, "end");
+    text_put_string(t, "end");
 }
 
 static void put_literal(Text *t, const Literal *literal, unsigned indent)
@@ -198,11 +165,11 @@ static void put_literal(Text *t, const Literal *literal, unsigned indent)
     const char *bytes = (const char *)literal->bytes;
     switch (literal->kind) {
     case LITERAL_NIL:
-        return put_string(t, "nil");
+        return text_put_string(t, "nil");
     case LITERAL_TRUE:
-        return put_string(t, "true");
+        return text_put_string(t, "true");
     case LITERAL_FALSE:
-        return put_string(t, "false");
+        return text_put_string(t, "false");
     case LITERAL_INTEGER:
         return put_integer(t, literal);
     case LITERAL_FLOAT:
@@ -214,22 +181,22 @@ static void put_literal(Text *t, const Literal *literal, unsigned indent)
     case LITERAL_STRING:
         return put_quoted(t, bytes, literal->byte_count);
     case LITERAL_SYMBOL:
-        put_string(t, "#");
+        text_put_string(t, "#");
         return put_text(t, bytes, literal->byte_count, SYMBOL_CHARACTERS);
     case LITERAL_BYTE_ARRAY:
         return put_byte_array(t, literal);
     case LITERAL_ARRAY:
-        put_string(t, "#(");
+        text_put_string(t, "#(");
         return put_elements(t, literal, indent);
     case LITERAL_VARIABLE:
-        put_string(t, "var:");
+        text_put_string(t, "var:");
         return put_name(t, literal->name);
     case LITERAL_METHOD_CLASS:
         return put_method_class(t, literal);
     case LITERAL_CODE:
         return put_nested_code(t, literal, indent);
     case LITERAL_OUTER_CODE:
-        return put_string(t, "outerCode");
+        return text_put_string(t, "outerCode");
     case LITERAL_METHOD_STATE:
         return put_named(t, "methodState", literal, indent);
     case LITERAL_PRAGMA:
@@ -361,13 +328,13 @@ static Listing list_items(const CompiledCode *code, Arena *arena)
 
 static void put_mnemonic(Text *t, const Instruction *i, const Encoding *encoding)
 {
-    put_string(t, operation_infos[i->op].name);
+    text_put_string(t, operation_infos[i->op].name);
     if (!encoding->forced)
         return;
-    put_string(t, "/");
+    text_put_string(t, "/");
     for (unsigned n = 0; n < encoding->prefix_count; n++)
-        put(t, "%02X.", encoding->prefixes_are_b >> n & 1 ? PREFIX_B : PREFIX_A);
-    put(t, "%02X", encoding->opcode);
+        text_put(t, "%02X.", encoding->prefixes_are_b >> n & 1 ? PREFIX_B : PREFIX_A);
+    text_put(t, "%02X", encoding->opcode);
 }
 
 static void put_temp(Text *t, const CompiledCode *code, uint32_t temp)
@@ -379,10 +346,10 @@ static void put_temp(Text *t, const CompiledCode *code, uint32_t temp)
     for (unsigned n = 0; name && n < code->temp_count; n++)
         same += code->temp_names[n] && !strcmp(code->temp_names[n], name);
     if (name && same == 1 && (*name < '0' || *name > '9')) {
-        put_string(t, " ");
+        text_put_string(t, " ");
         put_name(t, name);
     } else {
-        put(t, " %" PRIu32, temp);
+        text_put(t, " %" PRIu32, temp);
     }
 }
 
@@ -406,11 +373,11 @@ static bool put_literal_operand(Text *t, const CompiledCode *code, uint32_t inde
         default:
             break;
         }
-    put_string(t, by_text && is_number ? " =" : " ");
+    text_put_string(t, by_text && is_number ? " =" : " ");
     if (by_text)
         put_literal(t, literal, 0);
     else
-        put(t, "%" PRIu32, index);
+        text_put(t, "%" PRIu32, index);
     return by_text;
 }
 
@@ -423,23 +390,23 @@ static void put_send(Text *t, const CompiledCode *code, const Instruction *i)
         if (selector_arity(name) == (unsigned)i->count)
             return;
     }
-    put(t, " args=%d", i->count);
+    text_put(t, " args=%d", i->count);
 }
 
 static void put_full_closure(Text *t, const Instruction *i)
 {
-    put(t, " %" PRIu32, i->index);
+    text_put(t, " %" PRIu32, i->index);
     if (i->copied)
-        put(t, " copied=%" PRIu32, i->copied);
+        text_put(t, " copied=%" PRIu32, i->copied);
     if (i->no_outer)
-        put_string(t, " noOuter");
+        text_put_string(t, " noOuter");
     if (i->receiver_on_stack)
-        put_string(t, " receiver");
+        text_put_string(t, " receiver");
 }
 
 static void put_special(Text *t, const Instruction *i)
 {
-    put(t, " #%s", special_selectors[i->index].name);
+    text_put(t, " #%s", special_selectors[i->index].name);
 }
 
 /* Operands of all but jumps and embedded closures. */
@@ -451,7 +418,7 @@ static void put_operands(Text *t, const CompiledCode *code, const Instruction *i
     case OP_POP_INTO_RECEIVER_VARIABLE:
     case OP_CALL_PRIMITIVE:
     case OP_MAPPED_PRIMITIVE:
-        put(t, " %" PRIu32, i->index);
+        text_put(t, " %" PRIu32, i->index);
         break;
     case OP_PUSH_TEMP:
     case OP_STORE_TEMP:
@@ -467,21 +434,21 @@ static void put_operands(Text *t, const CompiledCode *code, const Instruction *i
     case OP_PUSH_REMOTE_TEMP:
     case OP_STORE_REMOTE_TEMP:
     case OP_POP_INTO_REMOTE_TEMP:
-        put(t, " %" PRIu32 " in", i->index);
+        text_put(t, " %" PRIu32 " in", i->index);
         put_temp(t, code, i->temp);
         break;
     case OP_PUSH_INTEGER:
-        put(t, " %d", i->value);
+        text_put(t, " %d", i->value);
         break;
     case OP_PUSH_CHARACTER:
         if (i->index > 32 && i->index < 127)
-            put(t, " $%c", (char)i->index);
+            text_put(t, " $%c", (char)i->index);
         else
-            put(t, " %" PRIu32, i->index);
+            text_put(t, " %" PRIu32, i->index);
         break;
     case OP_PUSH_NEW_ARRAY:
     case OP_POP_INTO_NEW_ARRAY:
-        put(t, " %d", i->count);
+        text_put(t, " %d", i->count);
         break;
     case OP_PUSH_FULL_CLOSURE:
         put_full_closure(t, i);
@@ -495,7 +462,7 @@ static void put_operands(Text *t, const CompiledCode *code, const Instruction *i
         put_special(t, i);
         break;
     case OP_INLINE_PRIMITIVE:
-        put(t, i->count ? " %" PRIu32 " set=%d" : " %" PRIu32, i->index, i->count);
+        text_put(t, i->count ? " %" PRIu32 " set=%d" : " %" PRIu32, i->index, i->count);
         break;
     default:
         break;
@@ -504,9 +471,9 @@ static void put_operands(Text *t, const CompiledCode *code, const Instruction *i
 
 static void put_raw(Text *t, const LayoutItem *item)
 {
-    put_string(t, ".byte");
+    text_put_string(t, ".byte");
     for (uint32_t n = 0; n < item->size; n++)
-        put(t, " 0x%02X", item->raw[n]);
+        text_put(t, " 0x%02X", item->raw[n]);
 }
 
 /* The instruction; a target is written as `prefix` and `target`. */
@@ -521,9 +488,9 @@ static void put_item(Text *t, const CompiledCode *code, const LayoutItem *item, 
     put_mnemonic(t, i, &item->encoding);
     put_operands(t, code, i);
     if (i->op == OP_PUSH_CLOSURE)
-        put(t, " args=%d copied=%" PRIu32 " end=%s%" PRId64, i->count, i->copied, prefix, target);
+        text_put(t, " args=%d copied=%" PRIu32 " end=%s%" PRId64, i->count, i->copied, prefix, target);
     else if (has_target(item))
-        put(t, " %s%" PRId64, prefix, target);
+        text_put(t, " %s%" PRId64, prefix, target);
 }
 
 /* -- Methods -- */
@@ -540,23 +507,23 @@ static bool is_plain_method_name(const char *class_name, const char *selector)
 static void put_method_line(Text *t, const CompiledCode *code)
 {
     if (is_plain_method_name(code->class_name, code->selector)) {
-        put_string(t, "method ");
-        put_string(t, code->class_name ? code->class_name : "?");
-        put_string(t, ">>");
-        put_string(t, code->selector ? code->selector : "?");
-        put_string(t, "\n");
+        text_put_string(t, "method ");
+        text_put_string(t, code->class_name ? code->class_name : "?");
+        text_put_string(t, ">>");
+        text_put_string(t, code->selector ? code->selector : "?");
+        text_put_string(t, "\n");
         return;
     }
-    put_string(t, "method\n");
+    text_put_string(t, "method\n");
     if (code->class_name) {
-        put_string(t, "  class ");
+        text_put_string(t, "  class ");
         put_quoted(t, code->class_name, strlen(code->class_name));
-        put_string(t, "\n");
+        text_put_string(t, "\n");
     }
     if (code->selector) {
-        put_string(t, "  selector #");
+        text_put_string(t, "  selector #");
         put_quoted(t, code->selector, strlen(code->selector));
-        put_string(t, "\n");
+        text_put_string(t, "\n");
     }
 }
 
@@ -565,45 +532,45 @@ static void put_names(Text *t, const CompiledCode *code, unsigned indent)
     if (!code->temp_names || !code->temp_count)
         return;
     put_indent(t, indent);
-    put_string(t, "names");
+    text_put_string(t, "names");
     for (unsigned n = 0; n < code->temp_count; n++) {
-        put_string(t, " ");
+        text_put_string(t, " ");
         put_name(t, code->temp_names[n]);
     }
-    put_string(t, "\n");
+    text_put_string(t, "\n");
 }
 
 static void put_header(Text *t, const CompiledCode *code, unsigned indent)
 {
     put_indent(t, indent);
-    put(t, "set %s\n", code->set == SET_V3 ? "v3" : "sista");
+    text_put(t, "set %s\n", code->set == SET_V3 ? "v3" : "sista");
     put_indent(t, indent);
-    put(t, "args %u\n", code->arg_count);
+    text_put(t, "args %u\n", code->arg_count);
     put_indent(t, indent);
-    put(t, "temps %u\n", code->temp_count);
+    text_put(t, "temps %u\n", code->temp_count);
     put_names(t, code, indent);
     if (code->large_frame) {
         put_indent(t, indent);
-        put_string(t, "large\n");
+        text_put_string(t, "large\n");
     }
     if (code->has_primitive) {
         put_indent(t, indent);
-        put_string(t, "primitive\n");
+        text_put_string(t, "primitive\n");
     }
     if (code->flags) {
         put_indent(t, indent);
-        put(t, "flags %u\n", code->flags);
+        text_put(t, "flags %u\n", code->flags);
     }
 }
 
 static void put_literals(Text *t, const CompiledCode *code, unsigned indent)
 {
     put_indent(t, indent);
-    put_string(t, "literals\n");
+    text_put_string(t, "literals\n");
     for (size_t n = 0; n < code->literal_count; n++) {
         put_indent(t, indent + 2);
         put_literal(t, code->literals[n], indent + 2);
-        put_string(t, "\n");
+        text_put_string(t, "\n");
     }
 }
 
@@ -613,13 +580,13 @@ static void put_instructions(Text *t, const CompiledCode *code, unsigned indent)
     for (size_t n = 0; n <= l.count; n++) {
         if (l.labelled[n]) {
             put_indent(t, indent - 2);
-            put(t, "L%zu:\n", n < l.count ? (size_t)l.items[n].pc : code->bytecode_count);
+            text_put(t, "L%zu:\n", n < l.count ? (size_t)l.items[n].pc : code->bytecode_count);
         }
         if (n == l.count)
             break;
         put_indent(t, indent);
         put_item(t, code, &l.items[n], "L", l.items[n].instruction.target);
-        put_string(t, "\n");
+        text_put_string(t, "\n");
     }
 }
 
@@ -627,19 +594,19 @@ static void put_trailer(Text *t, const CompiledCode *code, unsigned indent)
 {
     for (size_t n = 0; n < code->trailer_count; n++) {
         if (n % 16 == 0) {
-            put_string(t, n ? "\n" : "");
+            text_put_string(t, n ? "\n" : "");
             put_indent(t, indent);
-            put_string(t, "trailer");
+            text_put_string(t, "trailer");
         }
-        put(t, " 0x%02X", code->trailer[n]);
+        text_put(t, " 0x%02X", code->trailer[n]);
     }
     if (code->trailer_count)
-        put_string(t, "\n");
+        text_put_string(t, "\n");
     if (code->source) {
         put_indent(t, indent);
-        put_string(t, "source ");
+        text_put_string(t, "source ");
         put_quoted(t, code->source, strlen(code->source));
-        put_string(t, "\n");
+        text_put_string(t, "\n");
     }
 }
 
@@ -648,7 +615,7 @@ static void put_code(Text *t, const CompiledCode *code, unsigned indent)
     put_header(t, code, indent);
     put_literals(t, code, indent);
     put_indent(t, indent);
-    put_string(t, "code\n");
+    text_put_string(t, "code\n");
     put_instructions(t, code, indent + 2);
     put_trailer(t, code, indent);
 }
@@ -658,7 +625,7 @@ char *disasm_write(const CompiledCode *code, Arena *arena)
     Text t = { .arena = arena };
     put_method_line(&t, code);
     put_code(&t, code, 2);
-    put_string(&t, "end\n");
+    text_put_string(&t, "end\n");
     return t.start;
 }
 
@@ -677,28 +644,28 @@ static void list_code(Text *t, const CompiledCode *code, unsigned indent);
 
 static void list_header(Text *t, const CompiledCode *code)
 {
-    put(t, "%s, %u args, %u temps, %s frame", code->set == SET_V3 ? "v3" : "sista", code->arg_count,
+    text_put(t, "%s, %u args, %u temps, %s frame", code->set == SET_V3 ? "v3" : "sista", code->arg_count,
         code->temp_count, code->large_frame ? "large" : "small");
     if (code->has_primitive && code->bytecode_count > 2)
-        put(t, ", primitive %u", code->bytecodes[1] + code->bytecodes[2] * 256u);
+        text_put(t, ", primitive %u", code->bytecodes[1] + code->bytecodes[2] * 256u);
     if (code->flags)
-        put(t, ", flags %u", code->flags);
-    put_string(t, "\n");
+        text_put(t, ", flags %u", code->flags);
+    text_put_string(t, "\n");
 }
 
 static void list_item(Text *t, const CompiledCode *code, const LayoutItem *item, unsigned indent)
 {
     put_indent(t, indent);
-    put(t, "%5" PRIu32 "  ", item->pc);
+    text_put(t, "%5" PRIu32 "  ", item->pc);
     for (uint32_t n = 0; n < LISTED_BYTES; n++)
         if (n < item->size)
-            put(t, n == LISTED_BYTES - 1 && item->size > LISTED_BYTES ? ".. " : "%02X ",
+            text_put(t, n == LISTED_BYTES - 1 && item->size > LISTED_BYTES ? ".. " : "%02X ",
                 code->bytecodes[item->pc + n]);
         else if (n < 4)
-            put_string(t, "   ");
-    put_string(t, " ");
+            text_put_string(t, "   ");
+    text_put_string(t, " ");
     put_item(t, code, item, "", item->instruction.target);
-    put_string(t, "\n");
+    text_put_string(t, "\n");
 }
 
 static void list_literals(Text *t, const CompiledCode *code, unsigned indent)
@@ -706,12 +673,12 @@ static void list_literals(Text *t, const CompiledCode *code, unsigned indent)
     unsigned blocks = 0;
     for (size_t n = 0; n < code->literal_count; n++) {
         put_indent(t, indent);
-        put(t, "literal %zu  ", n);
+        text_put(t, "literal %zu  ", n);
         if (code->literals[n]->kind == LITERAL_CODE)
-            put(t, "block %u below\n", ++blocks);
+            text_put(t, "block %u below\n", ++blocks);
         else {
             put_literal(t, code->literals[n], indent);
-            put_string(t, "\n");
+            text_put_string(t, "\n");
         }
     }
 }
@@ -727,7 +694,7 @@ static void list_code(Text *t, const CompiledCode *code, unsigned indent)
     for (size_t n = 0; n < code->literal_count; n++)
         if (code->literals[n]->kind == LITERAL_CODE) {
             put_indent(t, indent);
-            put(t, "block %u: ", ++blocks);
+            text_put(t, "block %u: ", ++blocks);
             list_code(t, code->literals[n]->code_block, indent + 2);
         }
 }
@@ -735,10 +702,10 @@ static void list_code(Text *t, const CompiledCode *code, unsigned indent)
 char *disasm_list(const CompiledCode *code, Arena *arena)
 {
     Text t = { .arena = arena };
-    put_string(&t, code->class_name ? code->class_name : "?");
-    put_string(&t, ">>");
-    put_string(&t, code->selector ? code->selector : "?");
-    put_string(&t, ": ");
+    text_put_string(&t, code->class_name ? code->class_name : "?");
+    text_put_string(&t, ">>");
+    text_put_string(&t, code->selector ? code->selector : "?");
+    text_put_string(&t, ": ");
     list_code(&t, code, 2);
     return t.start;
 }
