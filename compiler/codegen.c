@@ -44,6 +44,7 @@ typedef struct {
 } Generator;
 
 static void gen_value(Generator *g, Node *node);
+static void gen_place(Generator *g, const Send *send);
 static void gen_effect(Generator *g, Node *node);
 static void gen_return(Generator *g, Node *node);
 
@@ -392,6 +393,7 @@ static void gen_to_do(Generator *g, Send *send, bool for_value)
     gen_block_effect(g, send->arms[0]->block);
     gen_variable(g, send->bound);
     gen_literal(g, send->step);
+    gen_place(g, send);
     encode_send_special(e, (unsigned)special_selector_find("+"));
     popped(g, 1);
     gen_store(g, send->bound, STORE_POP);
@@ -401,6 +403,7 @@ static void gen_to_do(Generator *g, Send *send, bool for_value)
         gen_variable(g, send->limit);
     else
         gen_value(g, send->arguments[0]);
+    gen_place(g, send);
     encode_send_special(e, (unsigned)special_selector_find(send->downwards ? ">=" : "<="));
     popped(g, 2);
     piece_end(g, outer);
@@ -480,6 +483,13 @@ static void gen_case(Generator *g, Send *send)
 
 /* --- Messages --- */
 
+static void gen_place(Generator *g, const Send *send)
+{
+    size_t count = send->argument_count;
+    size_t end = count ? send->arguments[count - 1]->end : send->selector_end;
+    encode_place(&g->encoder, send->selector_start, end);
+}
+
 static void gen_plain_send(Generator *g, Send *send)
 {
     Encoder *e = &g->encoder;
@@ -495,6 +505,9 @@ static void gen_plain_send(Generator *g, Send *send)
     if (directed) {
         encode_push_literal_variable(e, class_index);
         pushed(g);
+    }
+    gen_place(g, send);
+    if (directed) {
         encode_send_directed_super(e, index, count);
         popped(g, 1);
     } else if (send->to_super) {
@@ -628,6 +641,32 @@ static void gen_block_end(Generator *g, const Block *block)
         encode_block_return_top(&g->encoder);
 }
 
+/* Where the pattern begins and ends, without blanks around it. */
+static void method_pattern(const Method *method, size_t *start, size_t *end)
+{
+    const char *text = method->source->text;
+    *start = method->pattern_start;
+    *end = method->pattern_end;
+    while (*start < *end && text[*start] == ' ')
+        ++*start;
+    while (*end > *start && text[*end - 1] == ' ')
+        --*end;
+}
+
+/* In the source that the code keeps (see method_source) the body follows the pattern. */
+static void code_set_places(const Generator *g, CompiledCode *result, const Code *code)
+{
+    size_t start, end;
+    method_pattern(g->method, &start, &end);
+    uint32_t shift = (uint32_t)(end - start) - (uint32_t)g->method->start;
+    for (size_t i = 0; i < code->places.count; i++) {
+        code->places.items[i].start += shift;
+        code->places.items[i].end += shift;
+    }
+    result->places = code->places.items;
+    result->place_count = code->places.count;
+}
+
 /* What methods and full blocks have in common. */
 static CompiledCode *code_new(Generator *g, const VariableList *frame, const Code *code)
 {
@@ -646,6 +685,7 @@ static CompiledCode *code_new(Generator *g, const VariableList *frame, const Cod
     result->trailer_count = sizeof no_trailer;
     result->temp_names = frame_names(g, frame);
     result->class_name = g->class_scope->class_name;
+    code_set_places(g, result, code);
     return result;
 }
 
@@ -673,7 +713,7 @@ static CompiledCode *gen_compiled_block(Generator *outer, const Block *block,
 {
     VariableList frame = {NULL, 0, 0};
     LiteralSlots slots = {.arena = outer->tools->arena};
-    Code code = {NULL, 0, 0};
+    Code code = {0};
     Generator g = *outer;
     frame_of_block(&g, block, copied, &frame);
     g.slots = &slots;
@@ -892,11 +932,8 @@ static const char *method_source(const Generator *g)
 {
     const Method *method = g->method;
     const char *text = method->source->text;
-    size_t start = method->pattern_start, end = method->pattern_end;
-    while (start < end && text[start] == ' ')
-        start++;
-    while (end > start && text[end - 1] == ' ')
-        end--;
+    size_t start, end;
+    method_pattern(method, &start, &end);
     size_t body_end = method->end;
     while (body_end > method->start && strchr(" \t\r\n", text[body_end - 1]))
         body_end--;
@@ -909,7 +946,7 @@ static CompiledCode *gen_method(Generator *g)
     Method *method = g->method;
     VariableList frame = {NULL, 0, 0}, none = {NULL, 0, 0};
     LiteralSlots slots = {.arena = g->tools->arena};
-    Code code = {NULL, 0, 0};
+    Code code = {0};
     unsigned quick = quick_primitive_of(method);
     if (!quick)
         frame_of_block(g, method->body, &none, &frame);

@@ -24,8 +24,20 @@ static void put3(Encoder *e, unsigned first, unsigned second, unsigned third)
 
 void encode_bytes(Encoder *e, const Code *code)
 {
+    size_t before = e->code->count;
     for (size_t i = 0; i < code->count; i++)
         put(e, code->items[i]);
+    for (size_t i = 0; i < code->places.count; i++) {
+        CodePlace place = code->places.items[i];
+        place.pc += (uint32_t)before;
+        LIST_ADD(e->arena, e->code->places, place);
+    }
+}
+
+void encode_place(Encoder *e, size_t start, size_t end)
+{
+    CodePlace place = {(uint32_t)e->code->count, (uint32_t)start, (uint32_t)end};
+    LIST_ADD(e->arena, e->code->places, place);
 }
 
 static void fail(Encoder *e, const char *message)

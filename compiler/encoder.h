@@ -14,6 +14,10 @@
 typedef struct {
     uint8_t *items;
     size_t count, capacity;
+    struct {
+        CodePlace *items;
+        size_t count, capacity;
+    } places; /* of messages in the source */
 } Code;
 
 typedef struct {
@@ -30,6 +34,7 @@ typedef enum { SPECIAL_SELF, SPECIAL_TRUE, SPECIAL_FALSE, SPECIAL_NIL } Special;
 typedef enum { STORE_KEEP, STORE_POP } StoreMode;
 
 void encode_bytes(Encoder *e, const Code *code); /* a piece made before */
+void encode_place(Encoder *e, size_t start, size_t end); /* of the next instruction */
 
 void encode_push_special(Encoder *e, Special special);
 bool encode_push_literal_inline(Encoder *e,

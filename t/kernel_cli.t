@@ -56,9 +56,12 @@ for my $command (@commands) {
     my ($code_too, $same) = run("$command --help");
     is($code_too, 0, "$command --help");
 }
-($status, $out, $err) = run('');
-is($status, 64, 'no arguments are an error');
-like($err, qr/^usage: /m, '... answered with help');
+{
+    local $ENV{OSVM_IMAGE} = "$dir/none.image";
+    ($status, $out, $err) = run('');
+    is($status, 66, 'no arguments: the built-in image is started');
+    like($err, qr/none\.image/, '... and named where it is missing');
+}
 
 # --- What is refused
 refused('--gcc=sweep x.image', 64, qr/no option '--gcc'; did you mean '--gc'/);

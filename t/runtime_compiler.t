@@ -35,6 +35,8 @@ for bits in 64 32; do
     answers $bits "'2:2 an argument of this operator'" \
         "Compiler evaluate: '1 +
  +' for: nil ifFail: [ :e | e line printString , ':' , e column printString , ' ' , e expected ]"
+    answers $bits true "(((Compiler new compile: 'foo ^ self bar: 1 + x  baz' className: 'X' instanceNames: #('x')
+        outerNames: #() options: 0 wideStrings: nil) at: 1) at: 7) = #(3 24 27 4 19 27 5 12 27)"
     answers $bits $'\'isNil\n\t^ false\'' '(Object methodDict at: #isNil) sourceCode'
     answers $bits "'twice  ^ self * 2 \"é\"'" "Compiler compile: 'twice  ^ self * 2 \"é\"' in: Integer classified: 'x'.
         (Integer methodDict at: #twice) sourceCode"

@@ -488,7 +488,8 @@ static void put_item(Text *t, const CompiledCode *code, const LayoutItem *item, 
     put_mnemonic(t, i, &item->encoding);
     put_operands(t, code, i);
     if (i->op == OP_PUSH_CLOSURE)
-        text_put(t, " args=%d copied=%" PRIu32 " end=%s%" PRId64, i->count, i->copied, prefix, target);
+        text_put(t, " args=%d copied=%" PRIu32 " end=%s%" PRId64, i->count, i->copied, prefix,
+                 target);
     else if (has_target(item))
         text_put(t, " %s%" PRId64, prefix, target);
 }
@@ -644,8 +645,9 @@ static void list_code(Text *t, const CompiledCode *code, unsigned indent);
 
 static void list_header(Text *t, const CompiledCode *code)
 {
-    text_put(t, "%s, %u args, %u temps, %s frame", code->set == SET_V3 ? "v3" : "sista", code->arg_count,
-        code->temp_count, code->large_frame ? "large" : "small");
+    text_put(t, "%s, %u args, %u temps, %s frame", code->set == SET_V3 ? "v3" : "sista",
+             code->arg_count, code->temp_count,
+             code->large_frame ? "large" : "small");
     if (code->has_primitive && code->bytecode_count > 2)
         text_put(t, ", primitive %u", code->bytecodes[1] + code->bytecodes[2] * 256u);
     if (code->flags)

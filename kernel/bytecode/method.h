@@ -51,6 +51,12 @@ typedef struct Literal {
     struct CompiledCode *code_block;
 } Literal;
 
+/* Where in the source a message is that an instruction sends. */
+typedef struct {
+    uint32_t pc;         /* of the instruction's first byte */
+    uint32_t start, end; /* bytes of the source, from the selector to the end of the arguments */
+} CodePlace;
+
 /* A CompiledMethod or CompiledBlock. */
 typedef struct CompiledCode {
     BytecodeSet set;
@@ -71,6 +77,8 @@ typedef struct CompiledCode {
     /* For tools; all may be absent. */
     const char **temp_names; /* `temp_count` names, or NULL */
     const char *source;      /* source text of the method, or NULL */
+    const CodePlace *places; /* of messages, by pc; of a block in its method's source */
+    size_t place_count;
 } CompiledCode;
 
 /* The header as a number, all but the sign, which tells the bytecode set: an image adds the least

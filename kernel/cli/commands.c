@@ -144,7 +144,7 @@ static bool take_arguments(Cli *cli, int count, char **arguments, OsvmError *err
     if (taken < 0)
         return false;
     const char *word = taken < count ? arguments[taken] : NULL;
-    cli->command = word ? command_find(word) : &command_help;
+    cli->command = word ? command_find(word) : &command_builtin;
     bool named = word && cli->command;
     if (!cli->command && builtin_takes(cli->live, word))
         cli->command = &command_builtin;
@@ -177,7 +177,8 @@ static int run_command(Cli *cli, OsvmError *error)
         return OSVM_OK;
     }
     if (options_flag(cli->options, "help")) {
-        if (cli->command == &command_help || cli->command == &command_run)
+        if (cli->command == &command_help || cli->command == &command_run ||
+            cli->command == &command_builtin)
             cli_print_help(stdout);
         else
             command_print_help(cli->command, stdout);
@@ -190,10 +191,6 @@ static int run_command(Cli *cli, OsvmError *error)
 
 static int run_arguments(Cli *cli, int count, char **arguments, OsvmError *error)
 {
-    if (count == 0) {
-        cli_print_help(stderr);
-        return OSVM_USAGE;
-    }
     return take_arguments(cli, count, arguments, error) ? run_command(cli, error)
                                                         : (int)error->status;
 }

@@ -17,6 +17,7 @@ typedef struct {
     Diagnostics diagnostics;
     int64_t options;
     ClassScope scope;
+    const SourceText *source;
     Method *method;
     CompiledCode *code;
 } Compilation;
@@ -72,7 +73,8 @@ static bool take_scope(Compilation *c)
 {
     c->scope.class_name = name_of(c, c->vm->arg(c->call, CLASS_NAME));
     c->scope.has_binding = image_binds_names;
-    return c->scope.class_name && c->vm->int64(c->call, c->vm->arg(c->call, OPTIONS), &c->options) &&
+    return c->scope.class_name &&
+           c->vm->int64(c->call, c->vm->arg(c->call, OPTIONS), &c->options) &&
            names_of_array(c, INSTANCE_NAMES, &c->scope.instance_names, &c->scope.instance_count) &&
            names_of_array(c, OUTER_NAMES, &c->scope.outer_names, &c->scope.outer_count);
 }
@@ -86,6 +88,7 @@ static bool compile(Compilation *c)
     if (!text || !take_scope(c))
         return false;
     const SourceText *source = source_new(c->tools.arena, "(source)", text, length);
+    c->source = source;
     c->scope.maybe_context = c->options & OPTION_MAYBE_CONTEXT;
     if (c->options & OPTION_ALL_WARNINGS)
         diagnostics_set_warning(&c->diagnostics, "all");
@@ -100,7 +103,11 @@ static bool compile(Compilation *c)
 /* {code or nil. diagnostics. bindings wanted} */
 static int answer(Compilation *c)
 {
-    Describer describer = {c->vm, c->call, c->vm->arg(c->call, WIDE_STRING), c->tools.arena, false};
+    Describer describer = {.vm = c->vm,
+                           .call = c->call,
+                           .wide_string = c->vm->arg(c->call, WIDE_STRING),
+                           .source = c->source,
+                           .arena = c->tools.arena};
     Describer *d = &describer;
     OsvmValue bindings = c->code ? describe_bindings(d, c->method) : describe_array(d, 0);
     OsvmValue result = describe_array(d, 3, describe_code(d, c->code),

@@ -160,6 +160,16 @@ static OsvmValue describe_literal(Describer *d, const Literal *literal)
 
 /* --- Code --- */
 
+/* Counts characters, from 1, as the image does. */
+static OsvmValue position(Describer *d, const SourceText *source, size_t offset)
+{
+    int64_t count = 1;
+    uint32_t code;
+    for (size_t i = 0; i < offset && i < source->length; count++)
+        i += utf8_decode(source->text + i, source->length - i, &code);
+    return number(d, count);
+}
+
 static OsvmValue describe_names(Describer *d, const char *const *names, size_t count)
 {
     OsvmValue array = array_new(d, count);
@@ -176,6 +186,19 @@ static OsvmValue describe_literals(Describer *d, const CompiledCode *code)
     return array;
 }
 
+/* pc, start, stop, pc, start, stop ...: where messages are in the source. */
+static OsvmValue describe_places(Describer *d, const CompiledCode *code)
+{
+    OsvmValue array = array_new(d, 3 * code->place_count);
+    for (size_t i = 0; i < code->place_count; i++) {
+        const CodePlace *place = &code->places[i];
+        array_put(d, array, 3 * i, number(d, place->pc));
+        array_put(d, array, 3 * i + 1, position(d, d->source, place->start));
+        array_put(d, array, 3 * i + 2, position(d, d->source, place->end));
+    }
+    return array;
+}
+
 OsvmValue describe_code(Describer *d, const CompiledCode *code)
 {
     size_t trailer_count;
@@ -184,23 +207,13 @@ OsvmValue describe_code(Describer *d, const CompiledCode *code)
     const uint8_t *trailer =
         trailer_of_source(d->arena, code->is_block ? NULL : code->source, &trailer_count);
     return describe_array(
-        d, 6, name(d, code->selector), number(d, code_header_fields(code)),
+        d, 7, name(d, code->selector), number(d, code_header_fields(code)),
         d->vm->from_boolean(d->call, code->set == SET_SISTA), describe_literals(d, code),
         byte_array(d, code->bytecodes, code->bytecode_count, trailer, trailer_count),
-        describe_names(d, code->temp_names, code->temp_count));
+        describe_names(d, code->temp_names, code->temp_count), describe_places(d, code));
 }
 
 /* --- What is wrong, and what is wanted --- */
-
-/* Counts characters, from 1, as the image does. */
-static OsvmValue position(Describer *d, const SourceText *source, size_t offset)
-{
-    int64_t count = 1;
-    uint32_t code;
-    for (size_t i = 0; i < offset && i < source->length; count++)
-        i += utf8_decode(source->text + i, source->length - i, &code);
-    return number(d, count);
-}
 
 static OsvmValue describe_diagnostic(Describer *d, const Diagnostic *diagnostic)
 {

@@ -12,6 +12,7 @@ typedef struct {
     const OsvmPrimApi *vm;
     OsvmCall *call;
     OsvmValue wide_string; /* the class of strings with characters above 255, or nil */
+    const SourceText *source;
     Arena *arena;
     bool failed; /* there was no memory, or no class for a wide string */
 } Describer;
