@@ -16,8 +16,7 @@ Word jit_zone_size(const Vm *vm)
 void jit_code_written(Vm *vm, Word start, Word end)
 {
     Jit *jit = jit_of(vm);
-    if (jit->cpu)
-        jit->cpu->ops->code_changed(jit->cpu, start, end);
+    jit->cpu->ops->code_changed(jit->cpu, start, end);
 }
 
 /* ---- Stubs ---- */
@@ -61,8 +60,7 @@ static void bind_routines(Vm *vm)
 {
     Jit *jit = jit_of(vm);
     for (unsigned i = 0; i < ROUTINE_COUNT; i++)
-        vm->jit.routines[i] = jit->cpu ? (Word)jit->cpu->ops->routine_address(jit->cpu, i)
-                                       : (Word)(uintptr_t)jit_routines[i].function;
+        vm->jit.routines[i] = (Word)jit->cpu->ops->routine_address(jit->cpu, i);
 }
 
 /* ---- Life ---- */
@@ -70,6 +68,27 @@ static void bind_routines(Vm *vm)
 static bool refuse(Vm *vm, OsvmError *error, const char *sentence)
 {
     return vm->setup->host->fail(error, OSVM_USAGE, "%s", sentence);
+}
+
+/* What machine code may touch is mapped as it is committed; the zone and the variables, here. */
+static bool start_cpu(Vm *vm, OsvmError *error)
+{
+    Jit *jit = jit_of(vm);
+    const OsvmHost *host = vm->setup->host;
+    const OsvmInstance *instance = host->load(host, OSVM_CPU, NULL, OSVM_CPU_ABI, sizeof(CpuOps), error);
+    if (!instance)
+        return false;
+    CpuSetup setup = {.size = sizeof setup, .machine = jit->ops->machine, .routines = jit_routines,
+                      .routine_count = ROUTINE_COUNT, .code_start = jit->start, .code_end = jit->end};
+    Cpu *cpu = instance->state;
+    cpu->ops = instance->vtable;
+    jit->cpu = cpu; /* stop copes with what is half made */
+    if (!cpu->ops->start(cpu, &setup, instance->host, error))
+        return false;
+    if (cpu->ops->map(cpu, vm->region->start, jit->start, CPU_READ | CPU_WRITE) &&
+        cpu->ops->map(cpu, jit->start, jit->end, CPU_READ | CPU_EXECUTE))
+        return true;
+    return refuse(vm, error, "the processor cannot map the code zone");
 }
 
 bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
@@ -87,9 +106,7 @@ bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
     vm->jit.state = jit;
     jit->threshold = (unsigned)back_end->host->option_number(back_end->host, "threshold");
     jit->loop_threshold = (unsigned)back_end->host->option_number(back_end->host, "loop-threshold");
-    if (!jit->ops->native)
-        return refuse(vm, error, "this machine is not the back end's: use --cpu=sim");
-    if (!zone_open(vm, error))
+    if (!zone_open(vm, error) || !start_cpu(vm, error))
         return false;
     bind_routines(vm);
     if (!make_stubs(vm))
@@ -113,6 +130,8 @@ void jit_stop(Vm *vm)
     for (uint32_t i = 0; i < jit->piece_count; i++)
         jit_delete_piece(vm, jit->pieces[i]);
     host->free(host, jit->pieces, jit->piece_capacity * sizeof *jit->pieces);
+    if (jit->cpu)
+        jit->cpu->ops->stop(jit->cpu);
     zone_close(vm);
     host->free(host, jit, sizeof *jit);
     vm->jit = (VmJit){0};
@@ -124,5 +143,12 @@ void jit_run(Vm *vm)
 {
     Jit *jit = jit_of(vm);
     jit->runs++;
-    ((Enter)word_pointer(jit->enter))(vm);
+    if (!jit->cpu->ops->simulated) {
+        ((Enter)word_pointer(jit->enter))(vm);
+        return;
+    }
+    CpuStop stop;
+    uintptr_t arguments[CPU_ARGUMENTS] = {pointer_word(vm)};
+    if (jit->cpu->ops->call(jit->cpu, jit->enter, arguments, &stop) != CPU_RETURNED)
+        report_fatal(vm, "the processor stopped at %" PRIxPTR ": %s", stop.pc, stop.detail);
 }

@@ -121,7 +121,7 @@ typedef struct Piece {
 
 typedef struct Jit {
     const JitOps *ops;
-    Cpu *cpu;              /* NULL: the host itself, without a plugin */
+    Cpu *cpu;
     Word start, end;       /* the zone, as machine code sees it */
     SWord write_distance;  /* from an address there to where it is written */
     Word free;             /* where the next piece goes */
