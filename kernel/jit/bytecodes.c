@@ -196,6 +196,28 @@ void unit_booleans(Unit *u, unsigned if_true)
 
 /* ---- Returns ---- */
 
+/* A frame that is only married kills its context and returns; others fall through. */
+static void return_married(Unit *u)
+{
+    Build *b = &u->b;
+    unsigned other = build_label(b);
+    op_load(b, JIT_D, JIT_FP, FRAME_RETURN * WORD_BYTES, WORD_SHIFT);
+    op_load(b, JIT_E, JIT_VM, VAR(jit.zone_start), WORD_SHIFT);
+    op_ab(b, JIT_SUBTRACT, JIT_D, JIT_E);
+    op_branch_loaded(b, JIT_ABOVE_EQUAL, JIT_D, JIT_VM, VAR(jit.zone_bytes), other);
+    op_load(b, JIT_D, JIT_FP, FRAME_CONTEXT * WORD_BYTES, WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_D, 0, other);
+    op_load(b, JIT_E, JIT_VM, VAR(heap.nil), WORD_SHIFT);
+    op_abv(b, JIT_STORE, JIT_E, JIT_D, SLOT(CONTEXT_SENDER)); /* NOBARRIER: nil */
+    op_abv(b, JIT_STORE, JIT_E, JIT_D, SLOT(CONTEXT_PC));
+    op_load(b, JIT_E, JIT_D, HEADER_BYTES / 2, 2);
+    op_av(b, JIT_AND_CONSTANT, JIT_E, (SWord)(uint32_t)(~HEADER_VERIFIED >> 32));
+    op_abv(b, JIT_STORE, JIT_E, JIT_D, HEADER_BYTES / 2);
+    b->section->instructions[b->section->count - 1].size = 2;
+    op_v(b, JIT_LEAVE, (SWord)u->args + 1);
+    build_here(b, other);
+}
+
 /* The value is in RESULT. */
 static void emit_return(Unit *u)
 {
@@ -206,6 +228,7 @@ static void emit_return(Unit *u)
     op_v(b, JIT_LEAVE, (SWord)u->args + 1);
     build_cold(b);
     build_here(b, odd);
+    return_married(u);
     op_ab(b, JIT_MOVE, JIT_A, JIT_RESULT);
     build_call(b, ROUTINE_RETURN);
     build_map(b, MAP_EXIT, unit_next_pc(u));

@@ -148,13 +148,16 @@ static void check_receiver(Unit *u, unsigned receiver, unsigned slow)
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW, JIT_D, (SWord)fields, slow);
 }
 
-/* The closure, a full one of this block, is in RECEIVER; its argument count has been checked. B:
- * pool address of the value method that sent us here, should the slow path be needed. */
+/* The closure, a full one of this block, is in RECEIVER; it takes as many arguments as there are. B:
+ * the value method that sent us here, should the slow path be needed. */
 static void block_entry(Unit *u)
 {
     Build *b = &u->b;
     unsigned slow = build_label(b);
     build_here(b, u->block_entry);
+    op_load(b, JIT_D, JIT_RECEIVER, SLOT(CLOSURE_ARG_COUNT), WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_D,
+                    (SWord)small_integer_oop((SWord)u->args), slow);
     op_load(b, JIT_D, JIT_RECEIVER, HEADER_BYTES - 1, 0);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_D,
                     (SWord)(FULL_CLOSURE_COPIED + u->copied), slow);

@@ -60,6 +60,344 @@ static void call_simple(Unit *u)
     build_main(b);
 }
 
+/* ---- Inline: what fails falls through to the routine, with RECEIVER and the stack as they were ---- */
+
+/* Offset from SP of argument `index`. */
+static SWord argument(const Unit *u, unsigned index)
+{
+    return (SWord)(u->b.jit->ops->return_on_stack + u->args - 1 - index) * WORD_BYTES;
+}
+
+/* D := the low header half of RECEIVER, E := its format, B := its number of slots. */
+static void read_header(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    unsigned overflow = build_label(b), on = build_label(b);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, slow);
+    op_load(b, JIT_D, JIT_RECEIVER, 0, 2);
+    op_load(b, JIT_B, JIT_RECEIVER, HEADER_BYTES - 1, 0);
+    op_ab(b, JIT_MOVE, JIT_E, JIT_D);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_E, HEADER_FORMAT_SHIFT);
+    op_av(b, JIT_AND_CONSTANT, JIT_E, 0x1F);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_B, HEADER_SLOTS_OVERFLOW, overflow);
+    build_here(b, on);
+    build_cold(b);
+    build_here(b, overflow);
+    op_load(b, JIT_B, JIT_RECEIVER, -HEADER_BYTES, WORD_BITS == 64 ? WORD_SHIFT : 2);
+    if (WORD_BITS == 64) { /* the count lies below the mark */
+        op_av(b, JIT_SHIFT_LEFT_CONSTANT, JIT_B, 8);
+        op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_B, 8);
+    }
+    op_jump(b, on);
+    build_main(b);
+}
+
+/* A := argument 0, a SmallInteger, as an index from 0; too small a one is a large unsigned. */
+static void read_index(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    op_load(b, JIT_A, JIT_SP, argument(u, 0), WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_A, 1, slow);
+    op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_A, SMALL_INTEGER_SHIFT);
+    op_av(b, JIT_ADD_CONSTANT, JIT_A, -1);
+}
+
+/* B := the number of bytes of the byte object whose slots and format are in B and E. */
+static void byte_count(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW, JIT_E, FORMAT_BYTES, slow);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE_EQUAL, JIT_E, FORMAT_CODE, slow);
+    op_av(b, JIT_AND_CONSTANT, JIT_E, 7);
+    op_av(b, JIT_SHIFT_LEFT_CONSTANT, JIT_B, WORD_SHIFT);
+    op_ab(b, JIT_SUBTRACT, JIT_B, JIT_E);
+}
+
+static void indexed(Unit *u, JitOperation operation, unsigned reg, unsigned size)
+{
+    JitInstruction *i = build_add(&u->b, operation);
+    *i = (JitInstruction){.operation = (uint8_t)operation, .a = (uint8_t)reg, .b = JIT_RECEIVER,
+                          .c = JIT_A, .size = (uint8_t)size, .value = HEADER_BYTES};
+}
+
+static void tag(Unit *u, unsigned reg, bool character)
+{
+    op_av(&u->b, JIT_SHIFT_LEFT_CONSTANT, reg, character ? TAG_BITS : SMALL_INTEGER_SHIFT);
+    op_av(&u->b, JIT_OR_CONSTANT, reg, (SWord)(character ? CHARACTER_TAG : SMALL_INTEGER_TAG));
+}
+
+static void inline_at(Unit *u, bool string, unsigned slow)
+{
+    Build *b = &u->b;
+    unsigned bytes = build_label(b);
+    read_index(u, slow);
+    read_header(u, slow);
+    if (!string) {
+        op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, FORMAT_INDEXABLE, bytes);
+        op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
+        indexed(u, JIT_LOAD_INDEXED, JIT_RESULT, WORD_SHIFT);
+        answer(u);
+    }
+    build_here(b, bytes);
+    byte_count(u, slow);
+    op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
+    indexed(u, JIT_LOAD_INDEXED, JIT_RESULT, 0);
+    tag(u, JIT_RESULT, string);
+    answer(u);
+}
+
+/* The slot at A of RECEIVER, just stored, holds C. */
+static void barrier(Unit *u)
+{
+    Build *b = &u->b;
+    unsigned done = build_label(b), slow = build_label(b);
+    op_branch_loaded(b, JIT_BELOW, JIT_RECEIVER, JIT_VM, VAR(heap.old_start), done);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_C, TAG_MASK, done);
+    op_branch_loaded(b, JIT_BELOW, JIT_C, JIT_VM, VAR(heap.old_start), slow);
+    JitInstruction *i = build_add(b, JIT_BRANCH_LOADED_CONSTANT);
+    *i = (JitInstruction){.operation = JIT_BRANCH_LOADED_CONSTANT, .condition = JIT_NOT_EQUAL,
+                          .b = JIT_VM, .value = VAR(heap.marking), .label = (uint16_t)slow};
+    build_here(b, done);
+    build_cold(b);
+    build_here(b, slow);
+    op_abv(b, JIT_TAKE_RETURN, 0, JIT_VM, VAR(ip));
+    op_ab(b, JIT_MOVE, JIT_A, JIT_RECEIVER);
+    op_ab(b, JIT_MOVE, JIT_B, JIT_C);
+    build_call(b, ROUTINE_BARRIER);
+    op_load(b, JIT_D, JIT_VM, VAR(ip), WORD_SHIFT);
+    op_ab(b, JIT_SET_RETURN, JIT_D, 0);
+    op_jump(b, done);
+    build_main(b);
+}
+
+static void inline_at_put(Unit *u, bool string, unsigned slow)
+{
+    Build *b = &u->b;
+    unsigned bytes = build_label(b);
+    read_index(u, slow);
+    read_header(u, slow);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_D, (SWord)HEADER_IMMUTABLE, slow);
+    op_load(b, JIT_C, JIT_SP, argument(u, 1), WORD_SHIFT);
+    if (!string) {
+        op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, FORMAT_INDEXABLE, bytes);
+        op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
+        indexed(u, JIT_STORE_INDEXED, JIT_C, WORD_SHIFT);
+        barrier(u);
+        op_load(b, JIT_RESULT, JIT_SP, argument(u, 1), WORD_SHIFT);
+        answer(u);
+    }
+    build_here(b, bytes);
+    byte_count(u, slow);
+    op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
+    op_ab(b, JIT_MOVE, JIT_RESULT, JIT_C);
+    op_ab(b, JIT_MOVE, JIT_D, JIT_C);
+    op_av(b, JIT_AND_CONSTANT, JIT_D, WORD_BITS == 64 || string ? (SWord)TAG_MASK : 1);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_D,
+                    (SWord)(string ? CHARACTER_TAG : SMALL_INTEGER_TAG), slow);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_C, string ? TAG_BITS : SMALL_INTEGER_SHIFT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_C, 255, slow);
+    indexed(u, JIT_STORE_INDEXED, JIT_C, 0);
+    answer(u);
+}
+
+static void inline_size(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    unsigned bytes = build_label(b), done = build_label(b);
+    read_header(u, slow);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, FORMAT_INDEXABLE, bytes);
+    build_here(b, done);
+    op_ab(b, JIT_MOVE, JIT_RESULT, JIT_B);
+    tag(u, JIT_RESULT, false);
+    answer(u);
+    build_here(b, bytes);
+    byte_count(u, slow);
+    op_jump(b, done);
+}
+
+/* ---- Allocation ---- */
+
+enum { INLINE_SLOTS_MOST = 64 };
+
+/* C := the class index of the class in RECEIVER, which must be in the class table; D := its format
+ * word, E := the instance specification. A is kept. */
+static void read_class(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, slow);
+    op_load(b, JIT_D, JIT_RECEIVER, 0, 2);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_D, (SWord)((Header)0x18 << HEADER_FORMAT_SHIFT), slow);
+    op_load(b, JIT_D, JIT_RECEIVER, HEADER_BYTES - 1, 0);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW_EQUAL, JIT_D, CLASS_FORMAT, slow);
+    op_load(b, JIT_C, JIT_RECEIVER, HEADER_HASH_SHIFT / 8, 2);
+    op_av(b, JIT_AND_CONSTANT, JIT_C, HASH_MAX);
+    op_ab(b, JIT_MOVE, JIT_E, JIT_C);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_E, CLASS_PAGE_BITS);
+    op_load(b, JIT_D, JIT_VM, VAR(heap.hidden_roots), WORD_SHIFT);
+    *build_add(b, JIT_LOAD_INDEXED) = (JitInstruction){
+        .operation = JIT_LOAD_INDEXED, .a = JIT_D, .b = JIT_D, .c = JIT_E, .size = WORD_SHIFT, .value = HEADER_BYTES};
+    op_ab(b, JIT_MOVE, JIT_E, JIT_C);
+    op_av(b, JIT_AND_CONSTANT, JIT_E, CLASS_PAGE_SIZE - 1);
+    *build_add(b, JIT_LOAD_INDEXED) = (JitInstruction){
+        .operation = JIT_LOAD_INDEXED, .a = JIT_D, .b = JIT_D, .c = JIT_E, .size = WORD_SHIFT, .value = HEADER_BYTES};
+    op_branch(b, JIT_NOT_EQUAL, JIT_D, JIT_RECEIVER, slow);
+    op_load(b, JIT_D, JIT_RECEIVER, SLOT(CLASS_FORMAT), WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_D, 1, slow);
+    op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_D, SMALL_INTEGER_SHIFT);
+    op_ab(b, JIT_MOVE, JIT_E, JIT_D);
+    op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_E, 16);
+    op_av(b, JIT_AND_CONSTANT, JIT_E, 0x1F);
+}
+
+/* RESULT := a new object of A slots, format E, class index C, every slot the value in D. */
+static void allocate(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    unsigned some = build_label(b), fill = build_label(b), unsized = build_label(b);
+    op_ab(b, JIT_MOVE, JIT_B, JIT_A);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_A, 0, unsized);
+    build_here(b, some);
+    op_av(b, JIT_SHIFT_LEFT_CONSTANT, JIT_A, HEADER_SLOTS_SHIFT);
+    op_av(b, JIT_SHIFT_LEFT_CONSTANT, JIT_E, HEADER_FORMAT_SHIFT);
+    op_ab(b, JIT_OR, JIT_E, JIT_A);
+    op_ab(b, JIT_OR, JIT_E, JIT_C);
+    op_load(b, JIT_RESULT, JIT_VM, VAR(heap.eden_free), WORD_SHIFT);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_B);
+    op_av(b, JIT_SHIFT_LEFT_CONSTANT, JIT_A, WORD_SHIFT);
+    op_av(b, JIT_ADD_CONSTANT, JIT_A, HEADER_BYTES);
+    op_load(b, JIT_C, JIT_VM, VAR(heap.eden_limit), WORD_SHIFT);
+    op_ab(b, JIT_SUBTRACT, JIT_C, JIT_RESULT);
+    op_branch(b, JIT_BELOW, JIT_C, JIT_A, slow);
+    op_ab(b, JIT_ADD, JIT_A, JIT_RESULT);
+    op_abv(b, JIT_STORE, JIT_A, JIT_VM, VAR(heap.eden_free));
+    op_abv(b, JIT_STORE, JIT_E, JIT_RESULT, 0);
+    build_here(b, fill);
+    *build_add(b, JIT_STORE_INDEXED) = (JitInstruction){
+        .operation = JIT_STORE_INDEXED, .a = JIT_D, .b = JIT_RESULT, .c = JIT_B, .size = WORD_SHIFT,
+        .value = HEADER_BYTES - WORD_BYTES};
+    op_av(b, JIT_ADD_CONSTANT, JIT_B, -1);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_B, 0, fill);
+    answer(u);
+    build_cold(b);
+    build_here(b, unsized); /* an object without slots has room for one */
+    op_av(b, JIT_CONSTANT, JIT_B, 1);
+    op_jump(b, some);
+    build_main(b);
+}
+
+static void inline_new(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    read_class(u, slow);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_E, FORMAT_FIXED, slow);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_D);
+    op_av(b, JIT_AND_CONSTANT, JIT_A, 0xFFFF);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_A, INLINE_SLOTS_MOST, slow);
+    op_load(b, JIT_D, JIT_VM, VAR(heap.nil), WORD_SHIFT);
+    allocate(u, slow);
+}
+
+/* Arrays and byte objects; the size in A. */
+static void inline_new_sized(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    unsigned bytes = build_label(b), ready = build_label(b);
+    op_load(b, JIT_A, JIT_SP, argument(u, 0), WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_A, 1, slow);
+    op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_A, SMALL_INTEGER_SHIFT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_A, INLINE_SLOTS_MOST, slow);
+    read_class(u, slow);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, FORMAT_INDEXABLE, bytes);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_D, 0xFFFF, slow);
+    op_load(b, JIT_D, JIT_VM, VAR(heap.nil), WORD_SHIFT);
+    op_jump(b, ready);
+    build_here(b, bytes);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, FORMAT_BYTES, slow);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_D, 0xFFFF, slow);
+    op_av(b, JIT_CONSTANT, JIT_D, 0); /* the format's low bits: bytes of the last slot not used */
+    op_ab(b, JIT_SUBTRACT, JIT_D, JIT_A);
+    op_av(b, JIT_AND_CONSTANT, JIT_D, WORD_BYTES - 1);
+    op_ab(b, JIT_OR, JIT_E, JIT_D);
+    op_av(b, JIT_ADD_CONSTANT, JIT_A, WORD_BYTES - 1);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_A, WORD_SHIFT);
+    op_av(b, JIT_CONSTANT, JIT_D, 0);
+    build_here(b, ready);
+    allocate(u, slow);
+}
+
+/* ---- Blocks ---- */
+
+/* Into the machine code of a full closure's block, which checks the closure. */
+static void inline_full_value(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    const SWord code_format = (SWord)((Header)FORMAT_CODE << HEADER_FORMAT_SHIFT);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, slow);
+    op_load(b, JIT_A, JIT_RECEIVER, SLOT(CLOSURE_ARG_COUNT), WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_A,
+                    (SWord)small_integer_oop((SWord)u->args), slow);
+    op_load(b, JIT_A, JIT_RECEIVER, SLOT(FULL_CLOSURE_CODE), WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_A, TAG_MASK, slow);
+    op_load(b, JIT_D, JIT_A, 0, 2);
+    op_av(b, JIT_AND_CONSTANT, JIT_D, code_format);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_D, code_format, slow);
+    op_load(b, JIT_A, JIT_A, SLOT(0), WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_A, 1, slow);
+    op_load(b, JIT_A, JIT_A, POOL_ENTRY * WORD_BYTES, WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_A, 0, slow);
+    op_av(b, JIT_LITERAL, JIT_B, POOL_CODE);
+    op_ab(b, JIT_JUMP_REGISTER, JIT_A, 0);
+}
+
+static void inline_identity(Unit *u)
+{
+    Build *b = &u->b;
+    unsigned differ = build_label(b);
+    op_load(b, JIT_A, JIT_SP, argument(u, 0), WORD_SHIFT);
+    op_load(b, JIT_RESULT, JIT_VM, VAR(heap.true_object), WORD_SHIFT);
+    op_branch(b, JIT_NOT_EQUAL, JIT_A, JIT_RECEIVER, differ);
+    answer(u);
+    build_here(b, differ); /* they may still be one object, forwarded: the routine knows */
+}
+
+static void inline_primitive(Unit *u, unsigned slow)
+{
+    switch (u->primitive) {
+    case 60: inline_at(u, false, slow); break;
+    case 61: inline_at_put(u, false, slow); break;
+    case 62: inline_size(u, slow); break;
+    case 63: inline_at(u, true, slow); break;
+    case 64: inline_at_put(u, true, slow); break;
+    case 70:
+        if (WORD_BITS == 64 && u->args == 0)
+            inline_new(u, slow);
+        break;
+    case 71:
+        if (WORD_BITS == 64 && u->args == 1)
+            inline_new_sized(u, slow);
+        break;
+    case 110:
+        if (u->args == 1)
+            inline_identity(u);
+        break;
+    case 207: inline_full_value(u, slow); break;
+    default: break;
+    }
+}
+
+/* How many arguments the inlined form of the primitive takes. */
+static bool has_arguments(const Unit *u)
+{
+    switch (u->primitive) {
+    case 60:
+    case 63: return u->args == 1;
+    case 61:
+    case 64: return u->args == 2;
+    case 62: return u->args == 0;
+    default: return true;
+    }
+}
+
 PrimitiveRest unit_primitive(Unit *u)
 {
     unsigned number = u->primitive;
@@ -67,6 +405,10 @@ PrimitiveRest unit_primitive(Unit *u)
         return quick(u) ? NO_BODY : BODY_WITH_FRAME;
     if (!number || number >= PRIM_TABLE_SIZE || !prim_table[number].function)
         return BODY_WITH_FRAME;
+    unsigned slow = build_label(&u->b);
+    if (has_arguments(u))
+        inline_primitive(u, slow);
+    build_here(&u->b, slow);
     if (is_simple(number))
         call_simple(u);
     else {
