@@ -340,7 +340,7 @@ BytecodeAnswers >> indices [
 	| pairs |
 	pairs := OrderedCollection new.
 	{ #(11 12 13). 'abc'. #sym. #[1 2 3]. (Bitmap new: 2) at: 1 put: 4294967295; yourself } do: [ :object |
-		#(1 2) do: [ :index | pairs add: { object copy. index } ] ].
+		#(1 2) do: [ :index | pairs add: { self copyOf: object. index } ] ].
 	pairs add: { Bytecodes new setUp. 3 }.
 	^ pairs
 ]
