@@ -180,7 +180,7 @@ static bool clear_weak_slots(MmSpur *m, Tracer *tracer, Oop object)
 static bool is_queued(const MmSpur *m, size_t end, Oop object)
 {
     for (size_t i = m->mourner_head; i < end; i++)
-        if (m->mourners.items[i] == object)
+        if (follow(m->mourners.items[i]) == object)
             return true;
     return false;
 }
