@@ -16,7 +16,7 @@ static const char *const shape_words[] = {
 };
 static const char *const become_words[] = {"two-way", "one-way-hash", "one-way", NULL};
 
-/* Operands: r and s registers, n and m numbers, h a shape, b a kind of become, o the
+/* Operands: r and s registers, n and m numbers, i a slot's number or `last`, h a shape, b a kind of become, o the
  * word `old`, which may be missing. A number may be missing where no operand follows. */
 static const struct {
     const char *name, *operands;
@@ -25,9 +25,9 @@ static const struct {
     [GC_CLASS] = {"class", "rh"},
     [GC_INSTANCE] = {"instance", "rsno"},
     [GC_ADOPT] = {"adopt", "rs"},
-    [GC_STORE] = {"store", "rns"},
-    [GC_NUMBER] = {"number", "rnm"},
-    [GC_LOAD] = {"load", "rsn"},
+    [GC_STORE] = {"store", "ris"},
+    [GC_NUMBER] = {"number", "rim"},
+    [GC_LOAD] = {"load", "rsi"},
     [GC_MOVE] = {"move", "rs"},
     [GC_CLEAR] = {"clear", "r"},
     [GC_HASH] = {"hash", "r"},
@@ -48,7 +48,7 @@ static const struct {
     [GC_EXPECT_FIRED] = {"expect-fired", "n"},
     [GC_EXPECT_LOST] = {"expect-lost", "n"},
     [GC_EXPECT_REFUSED] = {"expect-refused", "n"},
-    [GC_EXPECT_NIL] = {"expect-nil", "rn"},
+    [GC_EXPECT_NIL] = {"expect-nil", "ri"},
 };
 
 /* ---- Writing ---- */
@@ -58,6 +58,10 @@ static size_t print_operand(char letter, const GcEvent *e, char *text, size_t si
     switch (letter) {
     case 'r': return (size_t)snprintf(text, size, " r%u", e->r);
     case 's': return (size_t)snprintf(text, size, " r%u", e->s);
+    case 'i':
+        if (e->n == EVENT_LAST)
+            return (size_t)snprintf(text, size, " last");
+        /* fall through */
     case 'n': return (size_t)snprintf(text, size, " %u", e->n);
     case 'm': return (size_t)snprintf(text, size, " %u", e->m);
     case 'h': return (size_t)snprintf(text, size, " %s", shape_words[e->kind]);
@@ -164,9 +168,11 @@ static bool read_operand(Reader *reader, char letter, const char *word, GcEvent 
         e->flags = EVENT_OLD;
         return strcmp(word, "old") == 0 || refuse(reader, "only 'old' may stand here, not", word);
     default:
-        if (!read_number(reader, word, UINT32_MAX, &number))
+        if (letter == 'i' && strcmp(word, "last") == 0)
+            number = EVENT_LAST;
+        else if (!read_number(reader, word, UINT32_MAX, &number))
             return false;
-        *(letter == 'n' ? &e->n : &e->m) = (uint32_t)number;
+        *(letter == 'm' ? &e->m : &e->n) = (uint32_t)number;
         return true;
     }
 }

@@ -26,7 +26,7 @@ typedef enum {
     GC_CLASS,    /* ... a new class, whose instances have the shape */
     GC_INSTANCE, /* ... a new instance of the class in a register */
     GC_ADOPT,    /* an object gets another class of the same shape */
-    GC_STORE,    /* slot n (modulo their number) of an object := what a register holds */
+    GC_STORE,    /* slot n (modulo their number; or `last`) of an object := what a register holds */
     GC_NUMBER,   /* slot n := the SmallInteger m */
     GC_LOAD,     /* register := slot n of an object */
     GC_MOVE,
@@ -65,6 +65,7 @@ typedef enum {
 } Shape;
 
 enum { EVENT_OLD = 1 }; /* flag: allocated in old space */
+#define EVENT_LAST UINT32_MAX /* as a slot: the last one */
 
 typedef struct {
     uint8_t op;   /* GcOp */

@@ -144,6 +144,10 @@ static GcEvent event(Generator *g)
     case GC_INSTANCE: case GC_CHAIN:
         e.flags = below(g, 5) == 0 ? EVENT_OLD : 0;
         break;
+    case GC_STORE: case GC_LOAD:
+        if (below(g, 8) == 0)
+            e.n = EVENT_LAST;
+        break;
     case GC_BECOME: e.kind = (uint8_t)below(g, 3); break;
     case GC_LITTER: e.n = below(g, 200); e.m = below(g, 600); break;
     case GC_HOST: e.n = below(g, 4096); break;

@@ -259,7 +259,7 @@ static bool slot_of(const Body *body, uint32_t n, Word *slot)
 {
     if (body->free_first >= body->end)
         return false;
-    *slot = body->free_first + n % (body->end - body->free_first);
+    *slot = n == EVENT_LAST ? body->end - 1 : body->free_first + n % (body->end - body->free_first);
     return true;
 }
 
@@ -318,6 +318,9 @@ static void perform_pin(Lab *lab, const GcEvent *e)
         (heap_is_old(heap, before) && after != before))
         lab_found(lab, FOUND_BY_MODEL, "pinning 0x%" PRIxWORD " answers 0x%" PRIxWORD ", but it is at 0x%"
                   PRIxWORD, before, after, register_oop(lab, e->r));
+    if (node->body.entered && heap_class_at(heap, node->hash) != after)
+        lab_found(lab, FOUND_BY_MODEL, "class 0x%" PRIxWORD " was pinned, but the class table names 0x%"
+                  PRIxWORD, after, heap_class_at(heap, node->hash));
     node->pinned = e->op == GC_PIN;
     node->oop = after;
 }
