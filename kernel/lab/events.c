@@ -38,6 +38,7 @@ static const struct {
     [GC_THAW] = {"thaw", "r"},
     [GC_LITTER] = {"litter", "nm"},
     [GC_CHAIN] = {"chain", "rno"},
+    [GC_FILL] = {"fill", "rnm"},
     [GC_POLL] = {"poll", ""},
     [GC_SCAVENGE] = {"scavenge", ""},
     [GC_TENURE] = {"tenure", ""},

@@ -39,6 +39,7 @@ typedef enum {
     GC_THAW,
     GC_LITTER,   /* n dead byte objects of m bytes */
     GC_CHAIN,    /* n times: register := a new Array that holds what the register held */
+    GC_FILL,     /* every m-th slot of an object, from slot n on, := a new empty object */
     /* Time and memory. */
     GC_POLL,     /* collects if that is due */
     GC_SCAVENGE,

@@ -54,6 +54,7 @@ static const struct {
     {GC_LITTER, 150, true},  {GC_MOURNER, 120, true}, {GC_POLL, 400, false},
     {GC_SCAVENGE, 120, true}, {GC_TENURE, 30, true},  {GC_COLLECT, 60, true},
     {GC_SNAPSHOT, 1, true},  {GC_HOST, 2, true},      {GC_CHAIN, 20, true},
+    {GC_FILL, 30, true},
 };
 
 static void choose_weights(Generator *g)
@@ -141,7 +142,7 @@ static GcEvent event(Generator *g)
     case GC_NEW: case GC_CLASS:
         e.kind = (uint8_t)choose(g, g->shapes, g->shape_total);
         /* fall through */
-    case GC_INSTANCE: case GC_CHAIN:
+    case GC_INSTANCE:
         e.flags = below(g, 5) == 0 ? EVENT_OLD : 0;
         break;
     case GC_STORE: case GC_LOAD:
@@ -149,6 +150,12 @@ static GcEvent event(Generator *g)
             e.n = EVENT_LAST;
         break;
     case GC_BECOME: e.kind = (uint8_t)below(g, 3); break;
+    case GC_CHAIN:
+        e.flags = below(g, 3) == 0 ? EVENT_OLD : 0;
+        if (below(g, 6) == 0)
+            e.n = below(g, 3000);
+        break;
+    case GC_FILL: e.n = below(g, 4); e.m = 1 + below(g, 4) * below(g, 30); break;
     case GC_LITTER: e.n = below(g, 200); e.m = below(g, 600); break;
     case GC_HOST: e.n = below(g, 4096); break;
     default: break;

@@ -283,6 +283,35 @@ static void perform_load(Lab *lab, const GcEvent *e)
                  follow(object_slot(register_oop(lab, e->s), slot)));
 }
 
+/* The new object is made in a register that is put back, as a program would. */
+static bool fill_slot(Lab *lab, unsigned number, Word slot)
+{
+    enum { SCRATCH = LAB_REGISTERS - 1 };
+    unsigned scratch = number == SCRATCH ? 0 : SCRATCH;
+    Value before = lab->registers[scratch];
+    Oop oop = register_oop(lab, scratch);
+    GcEvent new = {.op = GC_NEW, .kind = SHAPE_EMPTY, .r = (uint8_t)scratch};
+    uint64_t refused_before = lab->flight->refused;
+    perform_new(lab, &new);
+    bool made = lab->flight->refused == refused_before;
+    if (made) {
+        shadow_register(lab, number)->body.values[slot] = lab->registers[scratch];
+        heap_store(lab->heap, register_oop(lab, number), slot, register_oop(lab, scratch));
+    }
+    set_register(lab, scratch, before, oop);
+    return made;
+}
+
+static void perform_fill(Lab *lab, const GcEvent *e)
+{
+    Node *node = shadow_register(lab, e->r);
+    Word slot, end = node ? node->body.end : 0;
+    if (!node || node->body.frozen || !slot_of(&node->body, e->n, &slot))
+        return;
+    for (; slot < end && fill_slot(lab, e->r, slot); slot += e->m ? e->m : 1)
+        ;
+}
+
 static void perform_freeze(Lab *lab, const GcEvent *e)
 {
     Node *node = shadow_register(lab, e->r);
@@ -427,6 +456,7 @@ void lab_perform(Lab *lab, const GcEvent *e)
     case GC_PIN: case GC_UNPIN: perform_pin(lab, e); break;
     case GC_FREEZE: case GC_THAW: perform_freeze(lab, e); break;
     case GC_LITTER: perform_litter(lab, e); break;
+    case GC_FILL: perform_fill(lab, e); break;
     case GC_CHAIN: perform_chain(lab, e); break;
     case GC_POLL: lab_poll(lab); break;
     case GC_SCAVENGE: lab_scavenge(lab, TENURE_BY_AGE); break;
