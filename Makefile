@@ -36,7 +36,8 @@ SRC_compiler := $(call find_c,compiler)
 SRC_bytecode := $(call find_c,kernel/bytecode)
 SRC_base     := $(call find_c,kernel/base)
 
-SRC_core-osvm := $(call find_c,kernel/vm kernel/debug $(if $(filter no,$(JIT)),,kernel/jit))
+SRC_core-osvm := $(call find_c,kernel/vm kernel/debug kernel/jit)
+$(if $(filter no,$(JIT)),$(eval SRC_core-osvm := $(filter-out kernel/jit/% kernel/debug/machine/%,$(SRC_core-osvm))))
 HEAP_PLUGINS := $(if $(wildcard kernel/vm/core.c),core-osvm)
 $(foreach d,$(patsubst %/,%,$(wildcard plugins/mm-*/ plugins/gc-*/ \
     $(if $(filter no,$(JIT)),,plugins/jit-*/ plugins/cpu-*/))),\

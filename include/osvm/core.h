@@ -32,6 +32,9 @@ typedef struct {
     const char *const *vm_options; /* options of the command line, NULL-terminated */
     uint64_t code_zone;   /* bytes for machine code; 0: the default */
     bool jit;             /* a back end was asked for */
+    uint64_t sim_from, sim_until; /* logical time in which machine code is simulated; 0, 0: the
+                                     chosen processor runs it all the time */
+    bool trace_hash;      /* say the hash over all simulated instructions in the end */
 } CoreSetup;
 
 typedef struct {
@@ -68,6 +71,16 @@ typedef struct {
     const char *folder;      /* for image files */
 } CoreGcEvents;
 
+/* Which methods to show as machine code: exactly one of `selection`, `source`, `asm_file`. */
+typedef struct {
+    const char *image;
+    const char *selection;  /* 'Class>>selector' */
+    const char *source;     /* text of a method ... */
+    const char *class_name; /* ... of this class */
+    const char *asm_file;   /* assembler text */
+    bool bytecodes, show_source, json;
+} CoreDisassemble;
+
 /* Every function answers OSVM_OK or, with `error` filled in, what went wrong; run
  * answers the exit code of the program, with `error` set only for the VM's own
  * failures. check lists its findings on standard output. */
@@ -88,6 +101,8 @@ typedef struct {
     int (*assemble)(const CoreSetup *setup, const CoreAssemble *assemble,
                OsvmError *error);
     int (*gc_events)(const CoreSetup *setup, const CoreGcEvents *events, OsvmError *error);
+    /* NULL in builds without the JIT. */
+    int (*disassemble)(const CoreSetup *setup, const CoreDisassemble *what, OsvmError *error);
     /* methods above: ABI 1 */
 } CoreOps;
 

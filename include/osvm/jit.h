@@ -159,6 +159,7 @@ typedef struct {
     uint16_t label;
     int32_t extra;
     SWord value;
+    uint32_t pc;     /* for tools: what it was made for, see kernel/jit/; 0: not said */
     uint32_t offset; /* set by `encode`: of the instruction, from the start of the code */
 } JitInstruction;
 

@@ -59,7 +59,7 @@ static bool find_beside(const char *directory, const char *relative, const char 
     return length < PATH_MAX && access(path, R_OK) == 0;
 }
 
-static bool find_image(Cli *cli, char path[PATH_MAX], OsvmError *error)
+bool builtin_find_image(Cli *cli, char path[PATH_MAX], OsvmError *error)
 {
     const char *given = cli->live->get_variable(cli->live, "OSVM_IMAGE");
     const char *name =
@@ -84,7 +84,7 @@ static bool find_image(Cli *cli, char path[PATH_MAX], OsvmError *error)
 static int run_builtin(Cli *cli, OsvmError *error)
 {
     char path[PATH_MAX];
-    if (!find_image(cli, path, error))
+    if (!builtin_find_image(cli, path, error))
         return (int)error->status;
     return run_program(cli, path, cli->operands, error);
 }

@@ -49,8 +49,8 @@ struct Command {
 };
 
 extern const Command command_run, command_info, command_check, command_dump, command_convert,
-    command_build, command_compile, command_asm, command_plugins, command_help, command_builtin, command_fuzz,
-    command_test, command_doc, command_load;
+    command_build, command_compile, command_asm, command_disasm, command_plugins, command_help,
+    command_builtin, command_fuzz, command_test, command_doc, command_load;
 
 /* The whole of it: answers the exit code of the process. Never prints to standard output what
  * cannot be written without saying so. */
@@ -75,7 +75,10 @@ const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, Osvm
 
 /* --- builtin.c --- */
 
-/* The index of the first argument that only the built-in image knows (-e); `count`: there is none. */
+/* The path of the built-in image (--bits). False with `error` set. */
+bool builtin_find_image(Cli *cli, char path[PATH_MAX], OsvmError *error);
+/* The index of the first argument that only the built-in image knows (-e); `count`: there is none.
+ */
 int builtin_option(int count, char **arguments);
 /* Is the word something the built-in image runs: such an option, `-`, or a script? */
 bool builtin_takes(const OsvmWorld *world, const char *word);

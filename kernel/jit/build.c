@@ -43,7 +43,7 @@ JitInstruction *build_add(Build *b, JitOperation operation)
         s->count--;
     }
     JitInstruction *i = &s->instructions[s->count++];
-    *i = (JitInstruction){.operation = (uint8_t)operation};
+    *i = (JitInstruction){.operation = (uint8_t)operation, .pc = b->pc};
     return i;
 }
 

@@ -706,6 +706,7 @@ bool unit_translate(Unit *u)
             continue;
         }
         decode(u, pc);
+        u->b.pc = u->first_pc + pc;
         translate_one(u);
         pc = next_of(u);
     }

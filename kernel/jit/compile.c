@@ -332,6 +332,8 @@ static Piece *install(Build *b, PieceKind kind, Unit *u)
         if (u && u->framed != LABEL_NONE)
             b->pool[POOL_FRAMED] = jit_code(piece) + label_offset(all, where, u->framed);
         memcpy(zone_writable(b->jit, piece->start), b->pool, piece->pool_words * WORD_BYTES);
+        if (b->jit->installed)
+            b->jit->installed(b->jit->installed_context, piece, all, count);
     } else if (piece) {
         jit_delete_piece(b->vm, piece);
         piece = NULL;

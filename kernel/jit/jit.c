@@ -13,12 +13,6 @@ Word jit_zone_size(const Vm *vm)
     return (Word)(wanted + page - 1) / page * page;
 }
 
-void jit_code_written(Vm *vm, Word start, Word end)
-{
-    Jit *jit = jit_of(vm);
-    jit->cpu->ops->code_changed(jit->cpu, start, end);
-}
-
 /* ---- Stubs ---- */
 
 static const JitVariables variables = {
@@ -56,13 +50,6 @@ static bool make_stubs(Vm *vm)
     return made;
 }
 
-static void bind_routines(Vm *vm)
-{
-    Jit *jit = jit_of(vm);
-    for (unsigned i = 0; i < ROUTINE_COUNT; i++)
-        vm->jit.routines[i] = (Word)jit->cpu->ops->routine_address(jit->cpu, i);
-}
-
 /* ---- Life ---- */
 
 static bool refuse(Vm *vm, OsvmError *error, const char *sentence)
@@ -70,25 +57,10 @@ static bool refuse(Vm *vm, OsvmError *error, const char *sentence)
     return vm->setup->host->fail(error, OSVM_USAGE, "%s", sentence);
 }
 
-/* What machine code may touch is mapped as it is committed; the zone and the variables, here. */
-static bool start_cpu(Vm *vm, OsvmError *error)
+static Word stack_zone_end(Vm *vm)
 {
-    Jit *jit = jit_of(vm);
-    const OsvmHost *host = vm->setup->host;
-    const OsvmInstance *instance = host->load(host, OSVM_CPU, NULL, OSVM_CPU_ABI, sizeof(CpuOps), error);
-    if (!instance)
-        return false;
-    CpuSetup setup = {.size = sizeof setup, .machine = jit->ops->machine, .routines = jit_routines,
-                      .routine_count = ROUTINE_COUNT, .code_start = jit->start, .code_end = jit->end};
-    Cpu *cpu = instance->state;
-    cpu->ops = instance->vtable;
-    jit->cpu = cpu; /* stop copes with what is half made */
-    if (!cpu->ops->start(cpu, &setup, instance->host, error))
-        return false;
-    if (cpu->ops->map(cpu, vm->region->start, jit->start, CPU_READ | CPU_WRITE) &&
-        cpu->ops->map(cpu, jit->start, jit->end, CPU_READ | CPU_EXECUTE))
-        return true;
-    return refuse(vm, error, "the processor cannot map the code zone");
+    Word page = (Word)vm->region->page_size, bytes = (Word)interp_of(vm)->page_count * PAGE_BYTES;
+    return interp_of(vm)->zone_start + (bytes + page - 1) / page * page;
 }
 
 bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
@@ -103,12 +75,12 @@ bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
     if (!jit)
         return refuse(vm, error, "no memory for the JIT");
     *jit = (Jit){.ops = back_end->vtable, .start = start, .end = end, .memory = -1};
+    jit->stacks_end = stack_zone_end(vm);
     vm->jit.state = jit;
     jit->threshold = (unsigned)back_end->host->option_number(back_end->host, "threshold");
     jit->loop_threshold = (unsigned)back_end->host->option_number(back_end->host, "loop-threshold");
-    if (!zone_open(vm, error) || !start_cpu(vm, error))
+    if (!zone_open(vm, error) || !processor_open(vm, error))
         return false;
-    bind_routines(vm);
     if (!make_stubs(vm))
         return refuse(vm, error, "the code zone is too small for the stubs");
     vm->jit.zone_start = start;
@@ -125,30 +97,15 @@ void jit_stop(Vm *vm)
     if (!jit)
         return;
     host->log(host, OSVM_INFO, "jit: %" PRIu64 " compiled, %" PRIu64 " refused, %" PRIu64
-              " evicted in %" PRIu64 " reclaims, %" PRIuWORD " bytes in use, entered %" PRIu64 " times",
-              jit->compiled, jit->refused, jit->evicted, jit->reclaims, jit->free - jit->start, jit->runs);
+              " evicted in %" PRIu64 " reclaims, %" PRIuWORD " bytes in use, entered %" PRIu64 " times; "
+              "%" PRIu64 " of %" PRIu64 " activations and jumps back in machine code",
+              jit->compiled, jit->refused, jit->evicted, jit->reclaims, jit->free - jit->start, jit->runs,
+              jit->machine_points, poll_points(vm));
     for (uint32_t i = 0; i < jit->piece_count; i++)
         jit_delete_piece(vm, jit->pieces[i]);
     host->free(host, jit->pieces, jit->piece_capacity * sizeof *jit->pieces);
-    if (jit->cpu)
-        jit->cpu->ops->stop(jit->cpu);
+    processor_close(vm);
     zone_close(vm);
     host->free(host, jit, sizeof *jit);
     vm->jit = (VmJit){0};
-}
-
-typedef Word (*Enter)(Vm *vm);
-
-void jit_run(Vm *vm)
-{
-    Jit *jit = jit_of(vm);
-    jit->runs++;
-    if (!jit->cpu->ops->simulated) {
-        ((Enter)word_pointer(jit->enter))(vm);
-        return;
-    }
-    CpuStop stop;
-    uintptr_t arguments[CPU_ARGUMENTS] = {pointer_word(vm)};
-    if (jit->cpu->ops->call(jit->cpu, jit->enter, arguments, &stop) != CPU_RETURNED)
-        report_fatal(vm, "the processor stopped at %" PRIxPTR ": %s", stop.pc, stop.detail);
 }

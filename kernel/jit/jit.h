@@ -30,8 +30,17 @@ static inline bool jit_is_pc(const Vm *vm, Word pc)
 bool jit_start(Vm *vm, Word start, Word end, OsvmError *error);
 void jit_stop(Vm *vm);
 Word jit_zone_size(const Vm *vm);
+
+/* processor.c */
 /* Runs machine code at vm->ip until it leaves; what comes next is the interpreter's. */
 void jit_run(Vm *vm);
+/* Memory of the region has become usable, or is about to be given back: processors hear of it. */
+void jit_memory_mapped(Vm *vm, Word start, Word end);
+void jit_memory_unmapped(Vm *vm, Word start, Word end);
+/* The logical time at which the processor is to change next; UINT64_MAX: never. */
+uint64_t jit_next_move(const Vm *vm);
+/* A poll: changes the processor if it is time, or if somebody asked (`toggle`). */
+void jit_at_poll(Vm *vm, bool toggle);
 
 /* entry.c: from the interpreter into machine code. Each answers whether vm->ip is now machine code's. */
 
@@ -67,6 +76,10 @@ static inline bool jit_start(Vm *vm, Word start, Word end, OsvmError *error) { r
 static inline void jit_stop(Vm *vm) {}
 static inline Word jit_zone_size(const Vm *vm) { return 0; }
 static inline void jit_run(Vm *vm) {}
+static inline void jit_memory_mapped(Vm *vm, Word start, Word end) {}
+static inline void jit_memory_unmapped(Vm *vm, Word start, Word end) {}
+static inline uint64_t jit_next_move(const Vm *vm) { return UINT64_MAX; }
+static inline void jit_at_poll(Vm *vm, bool toggle) {}
 static inline bool jit_enter_frame(Vm *vm) { return false; }
 static inline bool jit_enter_loop(Vm *vm) { return false; }
 static inline void jit_heat(Vm *vm, Oop method) {}

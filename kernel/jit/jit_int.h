@@ -119,9 +119,30 @@ typedef struct Piece {
 
 /* ---- The JIT ---- */
 
+typedef struct {
+    const OsvmInstance *instance;
+    Cpu *cpu;
+    bool by_name; /* loaded by its name, to be given back */
+} Processor;
+
+enum { PROCESSORS_MAX = 3 };
+
+/* Told of each piece before its instructions are forgotten. */
+typedef void (*PieceListener)(void *context, const Piece *piece,
+                              const JitInstruction *instructions, uint32_t count);
+
 typedef struct Jit {
     const JitOps *ops;
-    Cpu *cpu;
+    Cpu *cpu;              /* machine code runs on it */
+    Cpu *wanted;           /* where it runs from the next entry on */
+    Processor processors[PROCESSORS_MAX]; /* those that have been started */
+    unsigned processor_count;
+    bool moved, moved_back; /* --sim-from, --sim-until have been obeyed */
+    uint64_t machine_points; /* poll points passed in machine code */
+    Word stacks_end;       /* the stack zone is [end, stacks_end) */
+    PieceListener installed; /* for tools; NULL: nobody listens */
+    void *installed_context;
+
     Word start, end;       /* the zone, as machine code sees it */
     SWord write_distance;  /* from an address there to where it is written */
     Word free;             /* where the next piece goes */
@@ -173,6 +194,7 @@ typedef struct Build {
     bool failed;
     Section main, cold; /* cold is put behind main */
     Section *section;   /* where instructions go now */
+    uint32_t pc;        /* of the bytecode they are for, behind the code's oop; 0: for none */
     uint32_t labels;
     Word pool[1024];
     uint8_t roles[1024];
@@ -379,6 +401,10 @@ Piece *jit_compile_block(Vm *vm, Oop code, unsigned copied);
 Piece *jit_compile_embedded(Vm *vm, Oop code, uint32_t start_pc, unsigned args, unsigned copied);
 /* Encodes and installs; NULL: the zone is full or memory is short. */
 Piece *jit_install(Build *b, PieceKind kind);
+
+/* processor.c */
+bool processor_open(Vm *vm, OsvmError *error);
+void processor_close(Vm *vm);
 
 /* zone.c */
 bool zone_open(Vm *vm, OsvmError *error);

@@ -33,7 +33,8 @@ static Word go_on(Vm *vm)
         return LEAVE;
     if (interp->activated && jit_enter_frame(vm))
         interp->activated = false;
-    return !interp->activated && jit_is_pc(vm, vm->ip) ? RESUME : LEAVE;
+    bool stays = jit_of(vm)->wanted == jit_of(vm)->cpu; /* else jit_run enters it on the other */
+    return !interp->activated && stays && jit_is_pc(vm, vm->ip) ? RESUME : LEAVE;
 }
 
 /* ---- Sends ---- */

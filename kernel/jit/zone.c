@@ -26,7 +26,8 @@ bool zone_open(Vm *vm, OsvmError *error)
     if (jit->memory < 0 || ftruncate(jit->memory, (off_t)bytes) < 0)
         return vm->setup->host->fail(error, OSVM_INTERNAL, "no memory for the code zone");
     jit->write_view = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, jit->memory, 0);
-    void *run_view = mmap(word_pointer(jit->start), bytes, PROT_READ | PROT_EXEC,
+    int access = PROT_READ | (jit->ops->native ? PROT_EXEC : 0); /* simulators only read it */
+    void *run_view = mmap(word_pointer(jit->start), bytes, access,
                           MAP_SHARED | MAP_FIXED, jit->memory, 0);
     if (jit->write_view == MAP_FAILED || run_view == MAP_FAILED) {
         if (jit->write_view == MAP_FAILED)

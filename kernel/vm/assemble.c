@@ -19,6 +19,7 @@
 typedef struct {
     Vm *vm;
     Oop class;        /* the methods' class */
+    AssembleNames names;
     OsvmError *error;
     bool failed;
 } Assembly;
@@ -50,6 +51,26 @@ static bool has_text(Oop oop, const uint8_t *bytes, size_t count)
            memcmp(object_bytes(oop), bytes, count) == 0;
 }
 
+static Oop new_symbol(Assembly *a, const uint8_t *bytes, size_t count, Word class_index)
+{
+    Oop symbol = heap_new_bytes(&a->vm->heap, (Word)count, class_index);
+    if (symbol && count)
+        memcpy(object_bytes(symbol), bytes, count);
+    return need_memory(a, symbol);
+}
+
+/* Like the one of the scheduler, but not known to the image. */
+static Oop new_binding(Assembly *a, Oop key)
+{
+    Heap *heap = &a->vm->heap;
+    Oop example = follow(heap_special(heap, SPECIAL_SCHEDULER_ASSOCIATION));
+    Oop binding = heap_new_pointers(heap, object_slot_count(example), FORMAT_FIXED,
+                                    object_class_index(example));
+    if (need_memory(a, binding) && key)
+        heap_store(heap, binding, ASSOCIATION_KEY, key);
+    return binding;
+}
+
 static Oop find_symbol(Assembly *a, const uint8_t *bytes, size_t count)
 {
     Heap *heap = &a->vm->heap;
@@ -58,6 +79,8 @@ static Oop find_symbol(Assembly *a, const uint8_t *bytes, size_t count)
     for (Oop object = next_after(a->vm, NO_OOP); object; object = next_after(a->vm, object))
         if (object_class_index(object) == symbols && has_text(object, bytes, count))
             return object;
+    if (a->names == NAMES_ARE_MADE)
+        return new_symbol(a, bytes, count, symbols);
     char name[128];
     snprintf(name, sizeof name, "%.*s", (int)(count < 100 ? count : 100), (const char *)bytes);
     return refuse(a, "the image has no symbol #%s", name);
@@ -87,9 +110,12 @@ static bool is_binding(Oop object)
 static Oop find_variable(Assembly *a, const char *name)
 {
     Oop symbol = find_symbol(a, (const uint8_t *)name, strlen(name));
-    for (Oop object = next_after(a->vm, NO_OOP); symbol && object; object = next_after(a->vm, object))
+    for (Oop object = next_after(a->vm, NO_OOP); symbol && object;
+         object = next_after(a->vm, object))
         if (is_binding(object) && follow(object_slot(object, ASSOCIATION_KEY)) == symbol)
             return object;
+    if (symbol && a->names == NAMES_ARE_MADE)
+        return new_binding(a, symbol);
     return refuse(a, "the image has no variable %s", name);
 }
 
@@ -101,9 +127,8 @@ static Oop class_binding(Assembly *a, Oop class)
         if (is_binding(object) && follow(object_slot(object, ASSOCIATION_VALUE)) == class &&
             object_slot_count(object) == 2)
             return object;
-    Oop example = follow(heap_special(heap, SPECIAL_SCHEDULER_ASSOCIATION));
-    Oop binding = heap_new_pointers(heap, object_slot_count(example), FORMAT_FIXED, object_class_index(example));
-    if (need_memory(a, binding))
+    Oop binding = new_binding(a, NO_OOP);
+    if (binding)
         heap_store(heap, binding, ASSOCIATION_VALUE, class);
     return binding;
 }
@@ -184,7 +209,8 @@ static Oop literal_oop(Assembly *a, const Literal *literal, Oop outer);
 static Oop array_literal(Assembly *a, const Literal *literal)
 {
     Heap *heap = &a->vm->heap;
-    Oop array = heap_new_pointers(heap, (Word)literal->element_count, FORMAT_INDEXABLE, CLASS_ARRAY);
+    Oop array =
+        heap_new_pointers(heap, (Word)literal->element_count, FORMAT_INDEXABLE, CLASS_ARRAY);
     for (size_t i = 0; array && i < literal->element_count; i++) {
         Oop element = literal_oop(a, literal->elements[i], NO_OOP);
         if (!element)
@@ -255,9 +281,11 @@ static Oop code_oop(Assembly *a, const CompiledCode *code, Oop outer)
     heap_store_unchecked(oop, 0, small_integer_oop(header_of_code(code)));
     object_fill(oop, 1, 1 + (Word)code->literal_count, heap->nil);
     copy_bytes(object_bytes(oop) + start, code->bytecodes, code->bytecode_count);
-    copy_bytes(object_bytes(oop) + start + code->bytecode_count, code->trailer, code->trailer_count);
+    copy_bytes(object_bytes(oop) + start + code->bytecode_count, code->trailer,
+               code->trailer_count);
     for (size_t i = 0; i < code->literal_count; i++) {
-        Oop literal = literal_oop(a, code->literals[i], code->literals[i]->kind == LITERAL_CODE ? oop : outer);
+        Oop literal = literal_oop(a, code->literals[i],
+                                  code->literals[i]->kind == LITERAL_CODE ? oop : outer);
         if (!literal)
             return NO_OOP;
         heap_store(heap, oop, 1 + (Word)i, literal);
@@ -297,7 +325,8 @@ static bool dictionary_put(Heap *heap, Oop dictionary, Oop selector, Oop method)
 static Oop dictionary_of(Assembly *a, Word capacity, Word class_index)
 {
     Heap *heap = &a->vm->heap;
-    Oop dictionary = heap_new_pointers(heap, METHOD_DICT_SELECTORS + capacity, FORMAT_INDEXABLE_FIXED, class_index);
+    Oop dictionary = heap_new_pointers(heap, METHOD_DICT_SELECTORS + capacity,
+                                       FORMAT_INDEXABLE_FIXED, class_index);
     Oop methods = heap_new_pointers(heap, capacity, FORMAT_INDEXABLE, CLASS_ARRAY);
     if (!dictionary || !methods)
         return need_memory(a, NO_OOP);
@@ -344,14 +373,16 @@ static bool put_method(Assembly *a, const CompiledCode *code)
     if (!code->class_name || !code->selector)
         return refuse(a, "%s", "a method needs a class and a selector to be installed"), false;
     a->class = find_class(a, code->class_name);
-    Oop selector = a->class ? find_symbol(a, (const uint8_t *)code->selector, strlen(code->selector)) : NO_OOP;
+    Oop selector =
+        a->class ? find_symbol(a, (const uint8_t *)code->selector, strlen(code->selector)) : NO_OOP;
     Oop method = selector ? code_oop(a, code, NO_OOP) : NO_OOP;
     return method && install(a, a->class, selector, method);
 }
 
-bool assemble_install(Vm *vm, CompiledCode *const *methods, size_t count, OsvmError *error)
+bool assemble_install(Vm *vm, CompiledCode *const *methods, size_t count, AssembleNames names,
+                      OsvmError *error)
 {
-    Assembly a = {.vm = vm, .error = error};
+    Assembly a = {.vm = vm, .names = names, .error = error};
     for (size_t i = 0; i < count && !a.failed; i++)
         put_method(&a, methods[i]);
     return !a.failed;
@@ -370,7 +401,8 @@ char *assemble_read_file(const OsvmHost *host, const char *path, size_t *length,
     if (file >= 0)
         world->close(world, file);
     if (failure < 0 || got < 0) {
-        host->fail(error, OSVM_NO_INPUT, "%s: %s", path, strerror((int)-(failure < 0 ? failure : got)));
+        host->fail(error, OSVM_NO_INPUT, "%s: %s", path,
+                   strerror((int)-(failure < 0 ? failure : got)));
         free(text);
         return NULL;
     }
@@ -389,8 +421,8 @@ bool assemble_list(CompiledCode *const *methods, size_t count, Arena *arena)
         const CompiledCode *where;
         fputs(disasm_list(methods[i], arena), stdout);
         if (!verify_compiled_code(methods[i], arena, &facts, &refusal, &where)) {
-            printf("    refused by the verifier%s: pc %u: %s\n", where == methods[i] ? "" : " in a block",
-                   refusal.pc, refusal.message);
+            printf("    refused by the verifier%s: pc %u: %s\n",
+                   where == methods[i] ? "" : " in a block", refusal.pc, refusal.message);
             sound = false;
         }
     }

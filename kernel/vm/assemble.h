@@ -12,8 +12,13 @@ char *assemble_read_file(const OsvmHost *host, const char *path, size_t *length,
 /* Lists the methods on standard output; false if the verifier refuses one (and says so there). */
 bool assemble_list(CompiledCode *const *methods, size_t count, Arena *arena);
 
+/* Symbols and variables the image does not have: refused, or made for as long as the VM lives and
+ * unknown to the image, which must not be saved or run then. */
+typedef enum { NAMES_MUST_EXIST, NAMES_ARE_MADE } AssembleNames;
+
 /* Puts each method into the dictionary of the class it names. Between polls: nothing moves. False:
  * `error` is set, and the heap is not to be saved. */
-bool assemble_install(Vm *vm, CompiledCode *const *methods, size_t count, OsvmError *error);
+bool assemble_install(Vm *vm, CompiledCode *const *methods, size_t count, AssembleNames names,
+                      OsvmError *error);
 
 #endif

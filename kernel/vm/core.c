@@ -4,6 +4,7 @@
 
 #include "kernel/bytecode/asm.h"
 #include "kernel/debug/gc_lab/lab.h"
+#include "kernel/debug/machine/disasm.h"
 #include "kernel/vm/assemble.h"
 #include "kernel/vm/image/tools.h"
 #include "kernel/vm/interp/interp_int.h"
@@ -48,8 +49,8 @@ static int core_run(const CoreSetup *setup, const CoreRun *run, OsvmError *error
 
 /* ---- osvm asm ---- */
 
-static int install_methods(const CoreSetup *setup, const CoreAssemble *assemble, const AsmResult *result,
-                           OsvmError *error)
+static int install_methods(const CoreSetup *setup, const CoreAssemble *assemble,
+                           const AsmResult *result, OsvmError *error)
 {
     ImageFacts facts = {0};
     char reason[1024] = "";
@@ -61,7 +62,8 @@ static int install_methods(const CoreSetup *setup, const CoreAssemble *assemble,
     if (!vm)
         return (int)error->status;
     int code = load_image(vm, assemble->image, error) &&
-                       assemble_install(vm, result->methods, result->method_count, error)
+                       assemble_install(vm, result->methods, result->method_count, NAMES_MUST_EXIST,
+                                        error)
                    ? OSVM_OK : (int)error->status;
     if (code == OSVM_OK) {
         vm->heap.mm->ops->collect_full(vm->heap.mm);
@@ -74,13 +76,14 @@ static int install_methods(const CoreSetup *setup, const CoreAssemble *assemble,
     return code;
 }
 
-static int assemble_text(const CoreSetup *setup, const CoreAssemble *assemble, const AsmResult *result,
-                         Arena *arena, OsvmError *error)
+static int assemble_text(const CoreSetup *setup, const CoreAssemble *assemble,
+                         const AsmResult *result, Arena *arena, OsvmError *error)
 {
     for (size_t i = 0; i < result->error_count; i++)
         fprintf(stderr, "%s\n", result->errors[i].message);
     if (result->error_count) {
-        setup->host->fail(error, OSVM_BAD_DATA, "%s: %zu errors", assemble->file, result->error_count);
+        setup->host->fail(error, OSVM_BAD_DATA, "%s: %zu errors", assemble->file,
+                          result->error_count);
         return OSVM_BAD_DATA;
     }
     if (assemble->image)
@@ -105,6 +108,29 @@ static int core_assemble(const CoreSetup *setup, const CoreAssemble *assemble, O
     return code;
 }
 
+/* ---- osvm disasm ---- */
+
+#ifndef OSVM_NO_JIT
+static int core_disassemble(const CoreSetup *setup, const CoreDisassemble *what, OsvmError *error)
+{
+    ImageFacts facts = {0};
+    char reason[1024] = "";
+    if (!image_read_facts(setup, what->image, &facts, reason, sizeof reason)) {
+        setup->host->fail(error, OSVM_BAD_DATA, "%s: %s", what->image, reason);
+        return OSVM_BAD_DATA;
+    }
+    Vm *vm = vm_create(setup, &facts, error);
+    if (!vm)
+        return (int)error->status;
+    int code = load_image(vm, what->image, error) ? debug_disassemble(vm, what, error)
+                                                  : (int)error->status;
+    vm_destroy(vm);
+    return code;
+}
+#else
+#define core_disassemble NULL
+#endif
+
 static const CoreOps core_ops = {
     .size = sizeof(CoreOps),
     .run = core_run,
@@ -114,6 +140,7 @@ static const CoreOps core_ops = {
     .convert = core_convert,
     .assemble = core_assemble,
     .gc_events = core_gc_events,
+    .disassemble = core_disassemble,
 };
 
 OSVM_DEFINE_PLUGIN = {

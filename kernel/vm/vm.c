@@ -130,11 +130,15 @@ static void side_table_release(Heap *heap, void *table, size_t bytes)
 
 static bool commit(Heap *heap, Word start, Word end)
 {
-    return region_commit(vm_of(heap)->region, start, end);
+    if (!region_commit(vm_of(heap)->region, start, end))
+        return false;
+    jit_memory_mapped(vm_of(heap), start, end);
+    return true;
 }
 
 static void decommit(Heap *heap, Word start, Word end)
 {
+    jit_memory_unmapped(vm_of(heap), start, end);
     region_decommit(vm_of(heap)->region, start, end);
 }
 

@@ -214,6 +214,9 @@ typedef struct Interp {
     /* ---- poll.c ---- */
     atomic_uint poll_requested;      /* any thread */
     atomic_uint interrupt_requested; /* user interrupt; any thread */
+    atomic_uint
+        processor_requested; /* machine code is to go on on the other processor; any thread */
+    SWord poll_grant;     /* the budget the last poll gave */
     atomic_uint end_requested;       /* number of a signal that ends the program; any thread */
     atomic_uint externals_pending;   /* some counter below is not 0; any thread */
     atomic_uint externals[EXTERNAL_SEMAPHORES_MAX];
@@ -277,7 +280,8 @@ LookupEntry *lookup_send_in(Vm *vm, Oop selector, Oop class, unsigned *args);
 LookupEntry *lookup_find(Vm *vm, Oop selector, Word class_index);
 /* An entry for a method that was not looked up. */
 LookupEntry *lookup_method(Vm *vm, Oop method, Oop receiver);
-/* Answers the class of the receiver, following it (and repairing the stack) if it is a forwarder. */
+/* Answers the class of the receiver, following it (and repairing the stack) if it is a forwarder.
+ */
 Word lookup_receiver_class_index(Vm *vm, unsigned args);
 const AtEntry *lookup_at(Vm *vm, Word class_index);
 /* Puts a Message made of the arguments in their place. False: no memory. */
@@ -378,6 +382,11 @@ void process_park(Vm *vm);
 
 /* poll.c */
 
+/* Logical time: poll points passed until now. */
+static inline uint64_t poll_points(const Vm *vm)
+{
+    return vm->polls + (uint64_t)(vm->interp->poll_grant - vm->poll_budget);
+}
 /* A poll point is due: everything that asked for one. `switching`: processes may switch. */
 void poll(Vm *vm, bool switching);
 /* Signals semaphores that are due while no process runs. */

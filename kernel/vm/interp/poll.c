@@ -48,10 +48,21 @@ static void take_signal(void *context, int number)
     const OsvmWorld *world = vm->setup->host->world;
     if (number == SIGINT)
         atomic_store(&interp->interrupt_requested, 1);
+    else if (number == SIGUSR1)
+        atomic_store(&interp->processor_requested, 1);
     else if (number == SIGTERM || number == SIGHUP)
         atomic_store(&interp->end_requested, (unsigned)number);
     vm_request_poll(vm);
     world->wake(world);
+}
+
+/* As many poll points as there may be until the next poll: it comes exactly when the processor
+ * is to change. */
+static void grant(Vm *vm)
+{
+    uint64_t left = jit_next_move(vm) - vm->polls;
+    vm->poll_budget = left > 0 && left < POLL_BUDGET ? (SWord)left : POLL_BUDGET;
+    interp_of(vm)->poll_grant = vm->poll_budget;
 }
 
 void poll_start(Vm *vm)
@@ -61,7 +72,7 @@ void poll_start(Vm *vm)
                        .tick = tick, .signal = take_signal, .context = vm};
     Interp *interp = interp_of(vm);
     interp->wakeup_utc = INT64_MAX;
-    vm->poll_budget = POLL_BUDGET;
+    grant(vm);
     interp->pulse_running = world->pulse_start(world, &pulse) == 0;
 }
 
@@ -189,8 +200,9 @@ static void collect(Vm *vm)
 void poll(Vm *vm, bool switching)
 {
     Interp *interp = interp_of(vm);
-    vm->polls += (uint64_t)(POLL_BUDGET - vm->poll_budget);
-    vm->poll_budget = POLL_BUDGET;
+    vm->polls = poll_points(vm);
+    grant(vm);
+    jit_at_poll(vm, atomic_exchange(&interp->processor_requested, 0) != 0);
     atomic_store(&interp->poll_requested, 0);
     collect(vm);
     if (switching)

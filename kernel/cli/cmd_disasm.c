@@ -1,0 +1,130 @@
+/* `osvm disasm`: machine code of methods, compiled without running the image. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const OsvmOption disasm_options[] = {
+    {.name = "image",
+     .kind = OSVM_TEXT,
+     .choices = "IMAGE",
+     .help = "the image; without it, the built-in one"},
+    {.name = "asm",
+     .kind = OSVM_TEXT,
+     .choices = "FILE",
+     .help = "methods in the text of osvm asm"},
+    {.name = "class",
+     .kind = OSVM_TEXT,
+     .value = "Object",
+     .choices = "CLASS",
+     .help = "the class of a method on standard input"},
+    {.name = "bytecodes",
+     .kind = OSVM_FLAG,
+     .value = "no",
+     .help = "with the bytecodes in between"},
+    {.name = "source", .kind = OSVM_FLAG, .value = "no", .help = "with the method's source"},
+    {.name = "json", .kind = OSVM_FLAG, .value = "no", .help = "as JSON"},
+    {.name = NULL},
+};
+
+/* All of standard input and a NUL; NULL: no memory, or it cannot be read. */
+static char *read_input(void)
+{
+    size_t used = 0, capacity = 4096;
+    char *text = malloc(capacity);
+    while (text) {
+        size_t count = fread(text + used, 1, capacity - used - 1, stdin);
+        used += count;
+        text[used] = 0;
+        if (count == 0)
+            break;
+        if (capacity - used < 1024) {
+            char *larger = realloc(text, capacity *= 2);
+            if (!larger)
+                free(text);
+            text = larger;
+        }
+    }
+    if (text && ferror(stdin)) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
+/* Code for any machine can be looked at: it does not run. */
+static bool select_parts(Cli *cli, unsigned bits, OsvmError *error)
+{
+    return (options_given(cli->options, "jit") ||
+            plugins_select(cli->plugins, OSVM_JIT, bits == 64 ? "x64" : "arm", error)) &&
+           (options_given(cli->options, "cpu") ||
+            plugins_select(cli->plugins, OSVM_CPU, "sim", error));
+}
+
+static int disassemble(Cli *cli, CoreDisassemble *what, OsvmError *error)
+{
+    CoreSetup setup;
+    unsigned bits = image_heap_bits(cli->live, what->image, error);
+    if (!bits || !select_parts(cli, bits, error))
+        return error->status ? (int)error->status : OSVM_INTERNAL;
+    const CoreOps *core = vm_load_core(cli, bits, &setup, error);
+    if (!core)
+        return (int)error->status;
+    if (!core->disassemble) {
+        error_set(error, OSVM_UNAVAILABLE, "this osvm was built without the JIT (make JIT=no)");
+        return OSVM_UNAVAILABLE;
+    }
+    setup.jit = true;
+    return core->disassemble(&setup, what, error);
+}
+
+static bool choose_image(Cli *cli, char path[PATH_MAX], OsvmError *error)
+{
+    const char *given = options_text(cli->options, "image");
+    return given ? snprintf(path, PATH_MAX, "%s", given) < PATH_MAX
+                 : builtin_find_image(cli, path, error);
+}
+
+static int run_disasm(Cli *cli, OsvmError *error)
+{
+    char image[PATH_MAX], *source = NULL;
+    const char *operand = cli->operands[0], *asm_file = options_text(cli->options, "asm");
+    if (!operand == !asm_file) {
+        error_set(error, OSVM_USAGE,
+                  "'osvm disasm' needs 'Class>>selector', or - for a method on standard input, or "
+                  "--asm=FILE");
+        return OSVM_USAGE;
+    }
+    if (!choose_image(cli, image, error))
+        return error->status ? (int)error->status : OSVM_USAGE;
+    if (operand && strcmp(operand, "-") == 0 && !(source = read_input())) {
+        error_set(error, OSVM_IO_ERROR, "standard input cannot be read");
+        return OSVM_IO_ERROR;
+    }
+    CoreDisassemble what = {
+        .image = image,
+        .selection = source ? NULL : operand,
+        .source = source,
+        .class_name = options_text(cli->options, "class"),
+        .asm_file = asm_file,
+        .bytecodes = options_flag(cli->options, "bytecodes"),
+        .show_source = options_flag(cli->options, "source"),
+        .json = options_flag(cli->options, "json"),
+    };
+    int code = disassemble(cli, &what, error);
+    free(source);
+    return code;
+}
+
+const Command command_disasm = {
+    .name = "disasm",
+    .operands = "'CLASS>>SELECTOR' | -",
+    .summary = "show the machine code of a method, with names for what it uses",
+    .details =
+        "Compiles the method for --jit=BACKEND without running the image: 'Array class>>new:', a\n"
+        "method's source on standard input (-), or an assembled method (--asm=FILE).",
+    .options = disasm_options,
+    .least = 0,
+    .most = 1,
+    .run = run_disasm,
+};

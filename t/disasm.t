@@ -1,0 +1,78 @@
+#!/usr/bin/env perl
+# `osvm disasm`: machine code of methods of the built-in image, of source text, of assembled methods.
+use strict;
+use warnings;
+use Test::More;
+use File::Temp qw(tempdir);
+
+my $build = $ENV{BUILD} || 'build';
+my $osvm  = $ENV{OSVM}  || "$build/osvm";
+plan skip_all => 'built without JIT' unless -e "$build/lib/osvm/64/jit-x64.so";
+my $dir = tempdir(CLEANUP => 1);
+
+sub run {
+    my ($arguments, $input) = @_;
+    open my $in, '>', "$dir/in" or die;
+    print $in $input // '';
+    close $in;
+    my $out = `$osvm disasm $arguments <$dir/in 2>$dir/err`;
+    open my $err, '<', "$dir/err" or die;
+    local $/;
+    return ($? >> 8, $out, scalar <$err>);
+}
+
+my ($status, $out, $err) = run(q('Object>>yourself'));
+is($status, 0, 'a method of the image') or diag($err);
+like($out, qr/^Object>>yourself$/m, 'is named');
+
+my $method = "eachDo: aBlock\n\t1 to: self size do: [ :i | aBlock value: (self at: i) ]\n";
+($status, $out, $err) = run('- --class=Array --bytecodes --source', $method);
+is($status, 0, 'a method on standard input') or diag($err);
+like($out, qr/^Array>>eachDo:$/m, 'is put into the class');
+like($out, qr/x64, \d+ bytes of code/, 'the machine');
+like($out, qr/\| eachDo: aBlock/, 'the source');
+like($out, qr/-- \d+  sendSpecial #value: \(1\)/, 'bytecodes with selectors');
+like($out, qr/push aBlock/, 'an argument by name');
+like($out, qr/mov i, \w+/, 'a temporary by name');
+like($out, qr/vm\.stack_limit/, 'a variable of the VM by name');
+like($out, qr/call \{#at:\.target \(stub send\)\}/, 'a send site, not linked');
+like($out, qr/\^\^ waits for the answer of #at:, goes on at bytecode \d+/, 'a frame state');
+like($out, qr/call stub poll at entry/, 'a trampoline by name');
+like($out, qr/== entry of sends/, 'entries');
+like($out, qr/frame\.receiver/, 'a slot of the frame');
+unlike($out, qr/\.byte/, 'all of it is instructions');
+my ($again) = (run('- --class=Array --deterministic', $method))[1];
+is((run('- --class=Array --deterministic', $method))[1], $again, 'the same every time');
+
+($status, $out) = run('- --class=Array --json --bytecodes', $method);
+is($status, 0, 'as JSON');
+is(system("python3 -c 'import json,sys; d=json.load(sys.stdin); assert d[0][\"name\"]==\"Array>>eachDo:\" and len(d[0][\"instructions\"])>50' <<'END'\n$out\nEND"), 0,
+    'that is valid');
+
+($status, $out, $err) = run(q(- --class=Point --bytecodes), "scaled: n\n\t| k |\n\tk := n + 1.\n\t^ x * k\n");
+is($status, 0, 'a method of a class with instance variables') or diag($err);
+like($out, qr/; slot 0, x of self/, 'an instance variable by name');
+like($out, qr/\bk\b/, 'its temporary');
+
+($status, $out, $err) = run(q(-), "broken: [\n");
+is($status, 65, 'a method that does not compile');
+like($err, qr/does not compile/, 'is refused');
+
+open my $asm, '>', "$dir/m.asm" or die;
+print $asm "method Object>>answerSeven\n  set sista\n  literals\n    #answerSeven\n    methodClass\n  code\n    pushInt 7\n    returnTop\nend\n";
+close $asm;
+($status, $out, $err) = run("--asm=$dir/m.asm");
+is($status, 0, 'an assembled method') or diag($err);
+like($out, qr/^Object>>answerSeven$/m, 'is listed');
+
+for my $wrong (["'NoSuchClass>>foo'", 66, qr/no class 'NoSuchClass'/],
+    ["'Object>>noSuch'", 66, qr/no method 'noSuch'/],
+    ["Object", 64, qr/is no method/], ["", 64, qr/needs 'Class>>selector'/],
+    ["'Object>>yourself' --jit=vax", 69, qr/vax/])
+{
+    my ($arguments, $code, $message) = @$wrong;
+    ($status, $out, $err) = run($arguments);
+    is($status, $code, "osvm disasm $arguments: status");
+    like($err, $message, "osvm disasm $arguments: message");
+}
+done_testing();
