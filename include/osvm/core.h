@@ -25,7 +25,7 @@ typedef struct {
     const OsvmHost *host;
 
     uint64_t eden_bytes;  /* 0: what the image asks for, else the default */
-    uint64_t max_heap;    /* 0: no limit but the address space */
+    uint64_t max_heap;    /* 0: three quarters of the machine, or all the address space */
     unsigned stack_pages; /* 0: what the image asks for, else the default */
     bool deterministic;
     const char *vm_path;  /* of the executable, for primitives 142 and 149 */

@@ -1,5 +1,6 @@
 /* Making and taking down a VM; what the core is to memory manager and collector. */
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "kernel/vm/interp/interp_int.h"
 #include "kernel/vm/primitives/named.h"
@@ -199,6 +200,14 @@ static bool load_managers(Vm *vm, OsvmError *error)
 
 enum { IMAGE_NEW_FINALIZATION_FLAG = 0x40, IMAGE_NO_MIXED_FLAG = 0x100 };
 
+/* Three quarters of the machine, so that a program that wants ever more is told so before the
+ * machine is. */
+static uint64_t default_max_heap(const Region *region)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    return WORD_BITS == 64 && pages > 0 ? (uint64_t)pages * region->page_size / 4 * 3 : 0;
+}
+
 static bool start_memory(Vm *vm, Word new_start, OsvmError *error)
 {
     const CoreSetup *setup = vm->setup;
@@ -209,12 +218,14 @@ static bool start_memory(Vm *vm, Word new_start, OsvmError *error)
         .new_start = new_start,
         .region_end = vm->region->end,
         .eden_bytes = (Word)eden,
-        .max_heap = (Word)setup->max_heap,
+        .max_heap = (Word)(setup->max_heap ? setup->max_heap : default_max_heap(vm->region)),
         .new_finalization = (vm->image.flags & IMAGE_NEW_FINALIZATION_FLAG) != 0,
     };
     Mm *mm = vm->heap.mm;
-    if (mm->ops->start(mm, &config, sentence, sizeof sentence))
+    if (mm->ops->start(mm, &config, sentence, sizeof sentence)) {
+        memory_start(vm);
         return true;
+    }
     vm->heap.mm = NULL;
     return setup->host->fail(error, OSVM_INTERNAL, "%s", sentence);
 }

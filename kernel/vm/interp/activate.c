@@ -76,18 +76,26 @@ static bool follow_operands(Vm *vm, unsigned args, int depth)
     return found;
 }
 
+static PrimFailure retry_with_room(Vm *vm, PrimFunction function, unsigned args)
+{
+    Mm *mm = vm->heap.mm;
+    mm->ops->scavenge(mm, TENURE_BY_AGE);
+    PrimFailure failure = function(vm, args);
+    if (failure != PRIM_NO_MEMORY)
+        return failure;
+    mm->ops->collect_full(mm);
+    return function(vm, args);
+}
+
 PrimFailure activate_retry(Vm *vm, unsigned args, PrimFailure failure)
 {
     unsigned number = method_primitive(vm, vm->new_method);
     if (number == 0 || number >= PRIM_TABLE_SIZE || !prim_table[number].function)
         return failure;
-    if (number == 117 && failure == PRIM_NO_MEMORY) {
-        vm->heap.mm->ops->scavenge(vm->heap.mm, TENURE_BY_AGE);
-        failure = prim_table[number].function(vm, args);
-        if (failure != PRIM_NO_MEMORY)
-            return failure;
-        vm->heap.mm->ops->collect_full(vm->heap.mm);
-        return prim_table[number].function(vm, args);
+    if (failure == PRIM_NO_MEMORY) {
+        failure = retry_with_room(vm, prim_table[number].function, args);
+        if (failure == PRIM_OK)
+            return PRIM_OK;
     }
     int depth = number == 117 ? named_accessor_depth(vm, vm->new_method)
                               : prim_table[number].accessor_depth;

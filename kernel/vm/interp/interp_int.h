@@ -224,6 +224,12 @@ typedef struct Interp {
     int64_t wakeup_utc;   /* microseconds since 1970; INT64_MAX: no timer */
     bool pulse_running;
     bool low_space;       /* the low space semaphore is to be signalled */
+
+    /* ---- memory.c ---- */
+    Word reserve;      /* bytes */
+    bool reserve_kept; /* heap.old_limit leaves them out */
+
+    /* ---- poll.c ---- */
     int64_t idle_us;      /* how long the last relinquish slept: grows while nothing happens */
     uint64_t idle_switches; /* process switches then */
 } Interp;
@@ -379,6 +385,15 @@ bool process_list_is_empty(Vm *vm, Oop list);
 void process_transfer_to(Vm *vm, Oop process);
 /* Its context becomes the process's suspendedContext. */
 void process_park(Vm *vm);
+
+/* memory.c: see there */
+
+/* For objects that must be made where nothing may move: takes the reserve if need be. */
+Oop memory_new_pointers(Vm *vm, Word slots, unsigned format, Word class_index);
+/* Where objects may move, as at a poll: collects, takes the reserve. False: all is used up. */
+bool memory_make_room(Vm *vm, Word bytes);
+/* After a collection: signals low space below the image's threshold. */
+void memory_watch(Vm *vm);
 
 /* poll.c */
 

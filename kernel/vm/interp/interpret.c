@@ -39,6 +39,7 @@
 #define RESUME do { if (UNLIKELY(jit_is_pc(vm, pointer_word(ip)))) goto machine; NEXT; } while (0)
 #define HAS_MACHINE_CODE(code) UNLIKELY(!is_small_integer(object_slots(code)[0]))
 #define BOOLEAN(x) ((x) ? heap->true_object : heap->false_object)
+#define NO_MEMORY(label) do { again = &&label; goto no_memory; } while (0)
 #define CODES(first, last, label) [first ... last] = &&label
 
 /* What both sets have in common, for each of their table rows. */
@@ -92,6 +93,8 @@
     [at + 27] = &&special_do, [at + 28] = &&special_new, [at + 29] = &&special_new_with,           \
     [at + 30] = &&point_x, [at + 31] = &&point_y
 
+enum { ROOM_FOR_BYTECODE = 64 << 10 };
+
 /* Sista opcodes that use a prefix; before others it is idle. */
 static bool uses_prefix(uint8_t opcode)
 {
@@ -132,6 +135,7 @@ void interpret(Vm *vm)
     Word ext_a = 0;
     SWord ext_b = 0;
     bool b_seen = false;
+    const void *again; /* see no_memory */
     /* operands on their way to shared code */
     Oop value;
     Word index;
@@ -195,7 +199,7 @@ push_context:
     SAVE;
     value = stack_active_context(vm);
     if (UNLIKELY(!value))
-        goto no_memory;
+        NO_MEMORY(push_context);
     PUSH(value);
     NEXT;
 push_pseudo:
@@ -229,7 +233,7 @@ new_array: {
     SAVE;
     value = heap_allocate(heap, count, FORMAT_INDEXABLE, CLASS_ARRAY);
     if (UNLIKELY(!value))
-        goto no_memory;
+        NO_MEMORY(new_array);
     if (*ip++ & 128) {
         for (unsigned i = 0; i < count; i++)
             heap_store(heap, value, count - 1 - i, sp[i]);
@@ -996,10 +1000,13 @@ broken: /* the instruction met an object it cannot work on; ip is behind it */
     SAVE;
     value = return_unknown_bytecode(vm);
     goto after_helper;
-no_memory:
-    SAVE;
-    report_fatal(vm, "no memory left for an object of the interpreter");
-    return;
+no_memory: /* for an object the bytecode makes; it begins again at `again`, with the ip saved */
+    if (!memory_make_room(vm, ROOM_FOR_BYTECODE)) {
+        report_fatal(vm, "no memory left");
+        return;
+    }
+    LOAD;
+    goto *again;
 
     /* ---- Closures and primitives as bytecodes ---- */
 
@@ -1007,7 +1014,7 @@ v3_closure:
     SAVE;
     value = fast_push_closure(vm, ip[0] & 15, ip[0] >> 4, pointer_word(ip + 3));
     if (UNLIKELY(!value))
-        goto no_memory;
+        NO_MEMORY(v3_closure);
     LOAD_SP;
     ip += 3 + ip[1] * 256 + ip[2];
     NEXT;
@@ -1016,7 +1023,7 @@ sista_closure:
     value = fast_push_closure(vm, (unsigned)((ip[0] & 7) + ext_a % 16 * 8),
                               (unsigned)((ip[0] >> 3 & 7) + ext_a / 16 * 8), pointer_word(ip + 2));
     if (UNLIKELY(!value))
-        goto no_memory;
+        NO_MEMORY(sista_closure);
     LOAD_SP;
     ip += 2 + ip[1] + ext_b * 256;
     ext_a = 0, ext_b = 0, b_seen = false;
@@ -1024,14 +1031,14 @@ sista_closure:
 full_closure:
     SAVE;
     value = LITERAL(ip[0] + ext_a * 256);
-    ext_a = 0, ext_b = 0, b_seen = false;
     if (UNLIKELY(is_forwarded(value)))
         value = follow(value);
     if (!is_code(value))
         goto broken;
     value = fast_push_full_closure(vm, value, ip[1]);
     if (UNLIKELY(!value))
-        goto no_memory;
+        NO_MEMORY(full_closure);
+    ext_a = 0, ext_b = 0, b_seen = false;
     LOAD_SP;
     ip += 2;
     NEXT;

@@ -200,8 +200,8 @@ bool lookup_make_message(Vm *vm, Oop selector, Oop class, unsigned args)
 {
     Heap *heap = &vm->heap;
     Word message_slots = 3;
-    Oop array = heap_new_pointers(heap, args, FORMAT_INDEXABLE, CLASS_ARRAY);
-    Oop message = heap_new_pointers(heap, message_slots, FORMAT_FIXED, CLASS_MESSAGE);
+    Oop array = memory_new_pointers(vm, args, FORMAT_INDEXABLE, CLASS_ARRAY);
+    Oop message = memory_new_pointers(vm, message_slots, FORMAT_FIXED, CLASS_MESSAGE);
     if (!array || !message)
         return false;
     for (unsigned i = 0; i < args; i++)
@@ -257,7 +257,7 @@ static LookupEntry *send_run_with_in(Vm *vm, LookupEntry *found, Oop selector, u
 {
     Heap *heap = &vm->heap;
     Oop object = found->method, receiver = vm_stack(vm, *args);
-    Oop array = heap_new_pointers(heap, *args, FORMAT_INDEXABLE, CLASS_ARRAY);
+    Oop array = memory_new_pointers(vm, *args, FORMAT_INDEXABLE, CLASS_ARRAY);
     if (!array) {
         report_fatal(vm, "no memory left for a message");
         return NULL;

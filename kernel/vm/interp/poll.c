@@ -169,22 +169,6 @@ void poll_sources(Vm *vm)
 
 /* ---- Memory ---- */
 
-/* The threshold is one-shot. What old space may still grow by counts as free. */
-static void watch_low_space(Vm *vm)
-{
-    Heap *heap = &vm->heap;
-    MmStatistics memory = {0};
-    if (!vm->low_space_threshold)
-        return;
-    heap->mm->ops->statistics(heap->mm, &memory);
-    if (memory.old_free + (heap->old_limit - heap->old_end) >= vm->low_space_threshold)
-        return;
-    vm->low_space_threshold = 0;
-    interp_of(vm)->low_space = true;
-    if (heap_special(heap, SPECIAL_LOW_SPACE_PROCESS) == heap->nil)
-        heap_store(heap, heap->special_objects, SPECIAL_LOW_SPACE_PROCESS, process_active(vm));
-}
-
 static void collect(Vm *vm)
 {
     Mm *mm = vm->heap.mm;
@@ -192,7 +176,7 @@ static void collect(Vm *vm)
         return;
     stack_sync(vm);
     mm->ops->collect_if_due(mm);
-    watch_low_space(vm);
+    memory_watch(vm);
 }
 
 /* ---- The poll ---- */

@@ -48,6 +48,14 @@ void stack_flush(Vm *vm);
 /* The context of the running activation; NO_OOP: no memory. */
 Oop stack_active_context(Vm *vm);
 
+/* ---- Memory: see memory.c ---- */
+
+/* After the memory manager has started: keeps a reserve below the limit of old space. */
+void memory_start(Vm *vm);
+/* Around whatever looks at or moves the limit itself. */
+void memory_release_reserve(Vm *vm);
+void memory_keep_reserve(Vm *vm);
+
 /* ---- The poll's sources ---- */
 
 /* Counts a signal for the semaphore at a 1-based index of the external objects; it is

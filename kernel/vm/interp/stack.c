@@ -56,8 +56,8 @@ void stack_free_page(Vm *vm, Page *page)
 
 static Oop new_context(Vm *vm, bool large)
 {
-    return heap_new_pointers(&vm->heap, large ? CONTEXT_LARGE_SLOTS : CONTEXT_SMALL_SLOTS,
-                             FORMAT_INDEXABLE_FIXED, CLASS_CONTEXT);
+    return memory_new_pointers(vm, large ? CONTEXT_LARGE_SLOTS : CONTEXT_SMALL_SLOTS,
+                               FORMAT_INDEXABLE_FIXED, CLASS_CONTEXT);
 }
 
 Oop stack_frame_context(Vm *vm, Word fp)
@@ -84,8 +84,7 @@ Oop stack_frame_context(Vm *vm, Word fp)
     return context;
 }
 
-/* Small contexts must do for deep recursion too: no memory here means that the image had
- * its low space signal and did nothing. */
+/* No memory here means that the reserve is gone, and has_room_for_contexts was not asked. */
 static Oop must_have_context(Vm *vm, Word fp)
 {
     Oop context = stack_frame_context(vm, fp);
@@ -224,7 +223,7 @@ static bool has_room_for_contexts(Vm *vm)
         return true;
     heap->mm->ops->statistics(heap->mm, &memory);
     return memory.old_free / 2 + (heap->old_limit - heap->old_end) >= 2 * need ||
-           heap->mm->ops->make_room(heap->mm, 4 * need);
+           memory_make_room(vm, 4 * need);
 }
 
 void stack_overflow(Vm *vm)

@@ -18,7 +18,8 @@ PrimFailure prim_new(Vm *vm, unsigned arg_count)
     Oop class = vm_stack(vm, 0);
     if (!vm_class_format(class, &format))
         return PRIM_BAD_RECEIVER;
-    return return_new(vm, arg_count, vm_instantiate(vm, class, 0, &failure), failure);
+    Oop object = vm_instantiate(vm, class, 0, &failure);
+    return return_new(vm, arg_count, object, failure);
 }
 
 /* A size argument: a non-negative integer. */
@@ -33,7 +34,8 @@ PrimFailure prim_new_with_arg(Vm *vm, unsigned arg_count)
     PrimFailure failure;
     if (!size_argument(vm, vm_stack(vm, 0), &size))
         return PRIM_BAD_ARGUMENT;
-    return return_new(vm, arg_count, vm_instantiate(vm, vm_stack(vm, 1), size, &failure), failure);
+    Oop object = vm_instantiate(vm, vm_stack(vm, 1), size, &failure);
+    return return_new(vm, arg_count, object, failure);
 }
 
 /* The same in old space, pinned or not (numbers 596-599, 581, 583). */

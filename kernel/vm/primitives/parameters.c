@@ -157,7 +157,10 @@ static bool set_parameter(Vm *vm, unsigned number, Oop oop)
         return oop == vm->heap.true_object;
     if (!vm_int64_value(vm, oop, &value))
         return false;
-    return mm->ops->set_parameter(mm, number, value) || set_header_field(vm, number, value);
+    memory_release_reserve(vm);
+    bool set = mm->ops->set_parameter(mm, number, value);
+    memory_keep_reserve(vm);
+    return set || set_header_field(vm, number, value);
 }
 
 static PrimFailure all_parameters(Vm *vm, unsigned arg_count, const MmStatistics *memory)

@@ -130,6 +130,7 @@ PrimFailure prim_full_gc(Vm *vm, unsigned arg_count)
 {
     stack_flush(vm); /* frames of processes that are garbage are no roots then */
     vm->heap.mm->ops->collect_full(vm->heap.mm);
+    memory_keep_reserve(vm);
     return return_integer(vm, arg_count, largest_free(vm));
 }
 

@@ -1,0 +1,37 @@
+#!/usr/bin/env perl
+# Programs that use up all memory, in one way each, and go on: by a low space threshold, and by the
+# VM's own reserve alone. Without anybody who listens they end with a report.
+use strict;
+use warnings;
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $osvm = $ENV{OSVM} || 'build/osvm';
+my $dir  = tempdir(CLEANUP => 1);
+my @programs = qw(recursion recursionOfBlocks arrays closures contexts floats points messages recursion arrays);
+
+sub build {
+    my ($bits, $start) = @_;
+    is(system($osvm, 'build', "--bits=$bits", "--start=$start", '-o', "$dir/t.image", 'image', 't/control/Control'), 0,
+        "w$bits: built: $start");
+    return "$dir/t.image";
+}
+
+for my $bits (64, 32) {
+    my $most = $bits == 64 ? 7 : 14;
+    for my $threshold (1000000, 0) {
+        my $image = build($bits, "MemoryProgram runBelow: $threshold");
+        my @lines = split /\n/, `timeout 120 $osvm --max-heap=32M $image 2>&1`;
+        is($? >> 8, 0, "w$bits: below $threshold: ends as it wants");
+        for my $i (0 .. $#programs) {
+            is($lines[$i], $programs[$i], "w$bits: below $threshold: $programs[$i]");
+        }
+        is("@lines[$#programs + 1 .. $#lines]", "$most $most $most alive",
+            "w$bits: below $threshold: a primitive that fails, as often as one likes");
+    }
+    my $image = build($bits, 'MemoryProgram new recursion');
+    my $output = `timeout 120 $osvm --max-heap=32M $image 2>&1`;
+    is($? >> 8, 1, "w$bits: nobody listens: exit status");
+    like($output, qr/^osvm: no memory left for the stack\n    MemoryProgram>>recursion\n/, "w$bits: and a report");
+}
+done_testing();
