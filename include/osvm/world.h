@@ -55,7 +55,14 @@ typedef struct OsvmStat {
     int64_t modified_us;   /* UTC, since 1970 */
     int64_t changed_us;    /* UTC, since 1970: of the entry (ctime) */
     uint64_t device, inode; /* the same file has the same pair */
+    uint32_t type;          /* what the system's mode has above the permission bits */
+    uint32_t user, group;   /* who owns it */
+    uint64_t links;         /* names it has */
+    int64_t accessed_us;    /* UTC, since 1970 */
 } OsvmStat;
+
+/* What one may do with a file: bits. */
+enum { OSVM_MAY_EXECUTE = 1, OSVM_MAY_WRITE = 2, OSVM_MAY_READ = 4 };
 
 typedef struct OsvmDir OsvmDir; /* an open directory listing */
 
@@ -168,6 +175,13 @@ struct OsvmWorld {
     int (*reap)(const OsvmWorld *world, int process, bool block, int *status);
     int (*kill)(const OsvmWorld *world, int process, int signal);
     int (*pipe)(const OsvmWorld *world, int files[2]); /* read end, write end; not inherited */
+
+    /* --- Rights ---------------------------------------------------------- */
+    /* Answers those of the OSVM_MAY_ bits `wanted` that this process has, or -errno. */
+    int (*access)(const OsvmWorld *world, const char *path, unsigned wanted);
+    int (*change_mode)(const OsvmWorld *world, const char *path, unsigned mode);
+    int (*change_owner)(const OsvmWorld *world, const char *path, bool follow, uint32_t user,
+                        uint32_t group);
     /* members above: ABI 1. Sockets are going to follow. */
 };
 

@@ -114,6 +114,17 @@ static int denied_list_open(const OsvmWorld *world, const char *path, OsvmDir **
     return DENIED;
 }
 
+static int denied_access(const OsvmWorld *world, const char *path, unsigned wanted)
+{
+    return DENIED;
+}
+
+static int denied_change_owner(const OsvmWorld *world, const char *path, bool follow, uint32_t user,
+                               uint32_t group)
+{
+    return DENIED;
+}
+
 static const char *denied_get_variable(const OsvmWorld *world, const char *name)
 {
     return NULL;
@@ -170,6 +181,9 @@ static void deny_files(OsvmWorld *world)
     world->remove_directory = denied_path;
     world->sync_directory = denied_path;
     world->list_open = denied_list_open;
+    world->access = denied_access;
+    world->change_mode = denied_access;
+    world->change_owner = denied_change_owner;
 }
 
 OsvmWorld *world_denied_new(const OsvmWorld *inner)

@@ -132,6 +132,11 @@ static int fill_stat(int answer, const struct stat *from, OsvmStat *to)
         .changed_us = time_us(from->st_ctim),
         .device = from->st_dev,
         .inode = from->st_ino,
+        .type = from->st_mode & ~07777u,
+        .user = from->st_uid,
+        .group = from->st_gid,
+        .links = from->st_nlink,
+        .accessed_us = time_us(from->st_atim),
     };
     return 0;
 }
@@ -219,6 +224,29 @@ static int live_sync_directory(const OsvmWorld *world, const char *path)
 /* --- Directories ---------------------------------------------------------- */
 
 /* OsvmDir is libc's DIR under another name. */
+static int live_access(const OsvmWorld *world, const char *path, unsigned wanted)
+{
+    static const int modes[] = {X_OK, W_OK, R_OK}; /* by OSVM_MAY_ bit */
+    int granted = 0;
+    if (access(path, F_OK) < 0)
+        return -errno;
+    for (unsigned i = 0; i < 3; i++)
+        if (wanted >> i & 1 && access(path, modes[i]) == 0)
+            granted |= 1 << i;
+    return granted;
+}
+
+static int live_change_mode(const OsvmWorld *world, const char *path, unsigned mode)
+{
+    return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+static int live_change_owner(const OsvmWorld *world, const char *path, bool follow, uint32_t user,
+                             uint32_t group)
+{
+    return (follow ? chown(path, user, group) : lchown(path, user, group)) < 0 ? -errno : 0;
+}
+
 static int live_list_open(const OsvmWorld *world, const char *path, OsvmDir **directory)
 {
     *directory = (OsvmDir *)opendir(path);
@@ -310,6 +338,9 @@ void live_files_fill(OsvmWorld *world)
     world->make_directory = live_make_directory;
     world->remove_directory = live_remove_directory;
     world->sync_directory = live_sync_directory;
+    world->access = live_access;
+    world->change_mode = live_change_mode;
+    world->change_owner = live_change_owner;
     world->list_open = live_list_open;
     world->list_next = live_list_next;
     world->list_close = live_list_close;

@@ -144,6 +144,12 @@ static int muted_make_directory(const OsvmWorld *world, const char *path, unsign
     return 0;
 }
 
+static int muted_change_owner(const OsvmWorld *world, const char *path, bool follow, uint32_t user,
+                              uint32_t group)
+{
+    return 0;
+}
+
 static int muted_spawn(const OsvmWorld *world, const OsvmSpawn *spawn)
 {
     return -EPERM;
@@ -179,6 +185,8 @@ OsvmWorld *world_muted_new(const OsvmWorld *inner)
     world->remove_directory = swallow_path;
     world->sync_directory = swallow_path;
     world->make_directory = muted_make_directory;
+    world->change_mode = muted_make_directory;
+    world->change_owner = muted_change_owner;
     world->spawn = muted_spawn;
     world->kill = muted_kill;
     return world;

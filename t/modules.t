@@ -1,0 +1,72 @@
+#!/usr/bin/env perl
+# Modules of named primitives that real images call when they start: FileAttributesPlugin, UUIDPlugin.
+# What OpenSmalltalk's answer is the same but for what an entry of an open directory holds.
+use strict;
+use warnings;
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $osvm = $ENV{OSVM} || 'build/osvm';
+my $dir  = tempdir(CLEANUP => 1);
+mkdir "$dir/d";
+mkdir "$dir/d/empty";
+symlink 'file', "$dir/d/link";
+
+my @expected = split /\n/, <<'TEXT';
+exists true
+missing false
+not a path 'failed'
+file 2 33256
+file 5 1
+file 8 5
+file 13 true
+file 14 true
+file 15 true
+file 16 false
+no 1 nil
+no 12 nil
+no 0 'failed'
+no 17 'failed'
+link true
+size of directory 0
+stat 13
+mode 33256
+same true
+access [true,true,true]
+both [true,true,true]
+target [102,105,108,101]
+mask 0 'failed'
+masks 32768
+empty nil
+no directory 'failed'
+entries 3
+rewound 3
+closed true
+closed again 'failed'
+forged 'failed'
+changed nil
+to 416
+path [97,47,98]
+version 4
+variant 2
+equal false
+short 'failed'
+TEXT
+
+for my $bits (64, 32) {
+    is(system($osvm, 'build', "--bits=$bits", "--start=FileAttributes runIn: '$dir/d'", '-o', "$dir/t.image", 'image',
+        't/answers/Answers', 't/modules/Modules'), 0, "w$bits: built");
+    for my $variant ('', '--check') {
+        my $name = "w$bits/" . ($variant ? 'checked' : 'production');
+        open my $file, '>', "$dir/d/file" or die "$dir/d/file: $!\n";
+        print $file 'hello';
+        close $file;
+        chmod 0750, "$dir/d/file";
+        my @lines = split /\n/, `$osvm $variant $dir/t.image 2>&1`;
+        is($? >> 8, 0, "$name: ends normally");
+        is($lines[$_], $expected[$_], "$name: $expected[$_]") for 0 .. $#expected;
+    }
+    my @lines = split /\n/, `$osvm --world=denied $dir/t.image 2>&1`;
+    is($lines[0], 'exists false', "w$bits: a denied world shows no files");
+}
+done_testing();
