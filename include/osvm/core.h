@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "osvm/plugin.h"
 
@@ -35,6 +36,7 @@ typedef struct {
     uint64_t sim_from, sim_until; /* logical time in which machine code is simulated; 0, 0: the
                                      chosen processor runs it all the time */
     bool trace_hash;      /* say the hash over all simulated instructions in the end */
+    FILE *gc_log;         /* host's: a line of JSON for each collection; NULL: none */
 } CoreSetup;
 
 typedef struct {

@@ -44,6 +44,19 @@ typedef struct Gc Gc; /* osvm/gc.h */
 /* Called with the address of each slot that holds a reference; may change it. */
 typedef void (*SlotVisitor)(void *context, Oop *slot);
 
+/* What a pause was: one scavenge, or a full collection with the scavenges in it. Times in
+ * microseconds of HeapHost.now. */
+typedef struct {
+    size_t size; /* of this struct, when it was compiled */
+    bool full;
+    uint64_t start, time;
+    uint64_t scavenge_time, mark_time, sweep_time, compact_time; /* parts of `time` */
+    uint64_t scavenges;
+    uint64_t survived_bytes; /* copied within new space */
+    uint64_t tenured_objects, tenured_bytes;
+    uint64_t moved_objects, moved_bytes; /* within old space */
+} HeapPause;
+
 /* What the core provides to the memory manager and, through it, to collectors.
  * All calls happen at a poll, on the VM's thread. */
 typedef struct {
@@ -82,6 +95,8 @@ typedef struct {
     /* Like flush_caches, before a scavenge: only young objects will move or die.
      * May be NULL: then flush_caches is called. */
     void (*flush_young_caches)(Heap *heap);
+    /* A pause is over. May be NULL. */
+    void (*collected)(Heap *heap, const HeapPause *pause);
 } HeapHost;
 
 /* The first member of the core's VM structure, at the base of the region. The

@@ -34,6 +34,7 @@ typedef struct Cli {
     Plugins *plugins;
     char vm_path[PATH_MAX]; /* of the executable; filled in with the core */
     FILE *log;              /* NULL: standard error */
+    FILE *gc_log;           /* NULL: none */
 } Cli;
 
 struct Command {

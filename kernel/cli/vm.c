@@ -79,6 +79,10 @@ const OsvmOption vm_options[] = {
      .value = "warning",
      .choices = "LEVEL[,FILE]",
      .help = "what to tell: error, warning, info, debug; to standard error, or added to a file"},
+    {.name = "gc-log",
+     .kind = OSVM_TEXT,
+     .choices = "FILE",
+     .help = "a line of JSON about each collection, with its phases"},
     {.name = "help", .kind = OSVM_FLAG, .value = "no", .help = "this text"},
     {.name = "version", .kind = OSVM_FLAG, .value = "no", .help = "the version"},
     {.name = NULL},
@@ -109,6 +113,19 @@ static bool parse_log(Cli *cli, OsvmLogLevel *level, OsvmError *error)
     return true;
 }
 
+static bool open_gc_log(Cli *cli, OsvmError *error)
+{
+    const char *path = options_text(cli->options, "gc-log");
+    if (!path)
+        return true;
+    cli->gc_log = fopen(path, "we");
+    if (!cli->gc_log)
+        return error_set(error, OSVM_CANNOT_CREATE, "cannot write the log of collections '%s': %s",
+                         path, strerror(errno));
+    setlinebuf(cli->gc_log); /* what is known so far survives a crash */
+    return true;
+}
+
 /* --- Plugins -------------------------------------------------------------- */
 
 static bool select_plugins(Cli *cli, OsvmError *error)
@@ -130,7 +147,7 @@ bool vm_set_up(Cli *cli, OsvmError *error)
 {
     PluginsConfig config = {.path = options_text(cli->options, "plugin-path"), .own = cli->live};
     cli->world = world_select(cli->live, options_text(cli->options, "world"), error);
-    if (!cli->world || !parse_log(cli, &config.log_level, error))
+    if (!cli->world || !parse_log(cli, &config.log_level, error) || !open_gc_log(cli, error))
         return false;
     config.world = cli->world;
     /* A sandbox or a clone may read its image; injected faults are for all files. */
@@ -147,6 +164,8 @@ void vm_take_down(Cli *cli)
     world_free(cli->world);
     if (cli->log)
         fclose(cli->log);
+    if (cli->gc_log)
+        fclose(cli->gc_log);
 }
 
 /* --- The core ------------------------------------------------------------- */
@@ -194,6 +213,7 @@ const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, Osvm
         .stack_pages = (unsigned)options_number(cli->options, "stack-pages"),
         .deterministic = options_flag(cli->options, "deterministic"),
         .vm_path = cli->vm_path,
+        .gc_log = cli->gc_log,
         .vm_options = (const char *const *)cli->vm_options,
         .code_zone = (uint64_t)options_number(cli->options, "code-zone"),
         .jit = wants_jit(cli),

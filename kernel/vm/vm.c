@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "kernel/vm/gc_log.h"
 #include "kernel/vm/interp/interp_int.h"
 #include "kernel/vm/primitives/named.h"
 #include "kernel/vm/primitives/primitives.h"
@@ -110,6 +111,13 @@ static uint64_t heap_now(Heap *heap)
     return heap->deterministic ? 0 : (uint64_t)world->mono_us(world);
 }
 
+static void collected(Heap *heap, const HeapPause *pause)
+{
+    Vm *vm = vm_of(heap);
+    if (vm->setup->gc_log)
+        gc_log_write(vm->setup->gc_log, heap, pause, vm->heap_clock_origin);
+}
+
 static SWord machine_code_method_header(Heap *heap, Word address)
 {
     Vm *vm = vm_of(heap);
@@ -159,6 +167,7 @@ static const HeapHost heap_host = {
     .commit = commit,
     .decommit = decommit,
     .flush_young_caches = flush_young_caches,
+    .collected = collected,
 };
 
 /* ---- Memory manager and collector ---- */
@@ -273,6 +282,7 @@ static bool set_up(Vm *vm, OsvmError *error)
         return false;
     vm->stack_limit = zone;
     vm->started_at = clock_utc(vm);
+    vm->heap_clock_origin = heap_now(&vm->heap);
     if (!jit_start(vm, code_zone, zone, error))
         return false;
     if (!load_managers(vm, error) || !start_memory(vm, zone_end, error))

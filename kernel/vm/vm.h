@@ -134,6 +134,7 @@ struct Vm {
     Word low_space_threshold;    /* bytes of free old space; 0: not watched (primitive 125) */
     bool mixed_arithmetic;       /* arithmetic primitives accept Integer with Float */
 
+    uint64_t heap_clock_origin; /* HeapHost.now when the VM was made */
     int64_t started_at; /* UTC microseconds since 1901 */
     char *clipboard;    /* malloced; NULL: empty */
     VmCounters counters;

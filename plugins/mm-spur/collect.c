@@ -6,13 +6,40 @@
  * collector mark and reclaim. The collector comes back to visit_roots and, when
  * its strong tracing is done, to finish_tracing (fixpoint.c).
  */
+#include "osvm/plugin.h"
 #include "spur.h"
 
 /* ---- Pauses ---- */
 
 Pause pause_begin(MmSpur *m)
 {
-    return (Pause){.started = m->mm.heap->host->now(m->mm.heap)};
+    m->pauses++;
+    return (Pause){m->mm.heap->host->now(m->mm.heap), m->stats, m->moved_objects, m->moved_bytes};
+}
+
+static void tell_host(MmSpur *m, const Pause *pause, uint64_t time)
+{
+    const HeapHost *host = m->mm.heap->host;
+    const MmStatistics *now = &m->stats, *before = &pause->before;
+    bool full = now->full_collections != before->full_collections;
+    if (!OSVM_HAS(host, collected) || !host->collected)
+        return;
+    host->collected(m->mm.heap, &(HeapPause){
+        .size = sizeof(HeapPause),
+        .full = full,
+        .start = pause->started,
+        .time = time,
+        .scavenge_time = full ? now->scavenge_time - before->scavenge_time : time,
+        .mark_time = now->mark_time - before->mark_time,
+        .sweep_time = now->sweep_time - before->sweep_time,
+        .compact_time = now->compact_time - before->compact_time,
+        .scavenges = now->scavenges - before->scavenges,
+        .survived_bytes = now->survived_bytes - before->survived_bytes,
+        .tenured_objects = now->tenured_objects - before->tenured_objects,
+        .tenured_bytes = now->tenured_bytes - before->tenured_bytes,
+        .moved_objects = m->moved_objects - pause->moved_objects,
+        .moved_bytes = m->moved_bytes - pause->moved_bytes,
+    });
 }
 
 uint64_t pause_end(MmSpur *m, Pause pause)
@@ -20,6 +47,8 @@ uint64_t pause_end(MmSpur *m, Pause pause)
     uint64_t time = m->mm.heap->host->now(m->mm.heap) - pause.started;
     if (time > m->stats.longest_pause)
         m->stats.longest_pause = time;
+    if (--m->pauses == 0)
+        tell_host(m, &pause, time);
     return time;
 }
 
@@ -92,6 +121,8 @@ static void count_collection(MmSpur *m, const GcResult *result)
     m->stats.mark_time += result->mark_time;
     m->stats.sweep_time += result->sweep_time;
     m->stats.compact_time += result->compact_time;
+    m->moved_objects += result->moved_objects;
+    m->moved_bytes += result->moved_bytes;
 }
 
 static void run_collector(MmSpur *m)

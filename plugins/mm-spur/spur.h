@@ -46,7 +46,8 @@ typedef struct {
 /* What is known of a pause while it lasts. */
 typedef struct {
     uint64_t started;
-    Word old_used;
+    MmStatistics before;
+    uint64_t moved_objects, moved_bytes; /* before */
 } Pause;
 
 struct MmSpur {
@@ -83,6 +84,8 @@ struct MmSpur {
     double pressure;       /* share of a survivor area that, filled, starts tenuring */
 
     MmStatistics stats;
+    uint64_t moved_objects, moved_bytes; /* by collections, in old space */
+    unsigned pauses;         /* that last: a full collection's, and the scavenge's in it */
     uint64_t allocated_base; /* what parameter 34 is counted from */
 };
 
