@@ -105,6 +105,10 @@ typedef struct {
     int (*gc_events)(const CoreSetup *setup, const CoreGcEvents *events, OsvmError *error);
     /* NULL in builds without the JIT. */
     int (*disassemble)(const CoreSetup *setup, const CoreDisassemble *what, OsvmError *error);
+    /* Test `number` of the collector's conformance suite; `name` is set to what it tests, or
+     * to NULL beyond the last. `flight` NULL: only the name is wanted. */
+    int (*gc_conformance)(const CoreSetup *setup, unsigned number, struct GcFlight *flight,
+                          const char **name, OsvmError *error);
     /* methods above: ABI 1 */
 } CoreOps;
 

@@ -125,7 +125,7 @@ static void append_words(GcFlight *flight, const char *said)
                  said);
 }
 
-static void judge(GcFlight *flight, int status, const char *said)
+void lab_judge(GcFlight *flight, int status, const char *said)
 {
     bool aborted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
     bool sanitized = strstr(said, "Sanitizer") || strstr(said, "runtime error");
@@ -147,6 +147,6 @@ FoundBy lab_try(Lab *lab, const GcScript *script)
     int status = lab_fork(lab, perform, (void *)(uintptr_t)script, said, sizeof said);
     if (status == 0 && lab->flight->done)
         return FOUND_NOTHING;
-    judge(lab->flight, status, said);
+    lab_judge(lab->flight, status, said);
     return lab->flight->found;
 }

@@ -30,6 +30,9 @@ FoundBy lab_try(Lab *lab, const GcScript *script);
 int lab_fork(Lab *lab, int (*child)(Lab *lab, void *context), void *context, char *text,
              size_t size);
 
+/* Enters what a child's end says into its flight, where it has found nothing itself. */
+void lab_judge(GcFlight *flight, int status, const char *said);
+
 /* Makes the script minimal: no event can be left out, no number be smaller. `say` is
  * told the count of events from time to time. */
 void lab_reduce(Lab *lab, GcScript *script, void (*say)(void *context, size_t count),

@@ -141,6 +141,7 @@ static const CoreOps core_ops = {
     .assemble = core_assemble,
     .gc_events = core_gc_events,
     .disassemble = core_disassemble,
+    .gc_conformance = core_gc_conformance,
 };
 
 OSVM_DEFINE_PLUGIN = {

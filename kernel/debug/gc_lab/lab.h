@@ -153,4 +153,8 @@ void lab_perform(Lab *lab, const GcEvent *event);
 void lab_snapshot(Lab *lab);
 int core_gc_events(const CoreSetup *setup, const CoreGcEvents *order, OsvmError *error);
 
+/* conformance.c */
+int core_gc_conformance(const CoreSetup *setup, unsigned number, GcFlight *flight,
+                        const char **name, OsvmError *error);
+
 #endif
