@@ -156,11 +156,11 @@ static void locate(Sim *sim, CpuStop *stop)
     if (stop->fault == CPU_BAD_STACK)
         return;
     if (stop->fault == CPU_WILD_JUMP) {
-        stop->writer = sim->last_pc;
-    } else if (sim->look != LOOK_NOT && in_code(sim, sim->last_pc)) {
+        stop->writer = look_last_pc(sim);
+    } else if (sim->look == LOOK_ALL && in_code(sim, sim->last_pc)) {
         stop->pc = sim->last_pc;
-    } else if (sim->machine->vague && in_code(sim, sim->block)) {
-        stop->pc = find_in_block(sim, sim->block, stop);
+    } else if (sim->machine->vague && in_code(sim, look_last_block(sim))) {
+        stop->pc = find_in_block(sim, look_last_block(sim), stop);
     } else if (in_code(sim, stop->pc) && stop->fault != CPU_ILLEGAL && stop->fault != CPU_TRAP) {
         stop->pc = find_in_block(sim, stop->pc, stop);
     }

@@ -1,8 +1,9 @@
-/* Looking at each instruction in the code zone: the ring of the last pcs, the hash over all
- * of them, a budget, breakpoints, and the stop behind a watched write.
+/* Looking at instructions in the code zone: the ring of the last pcs, the hash over all of
+ * them, a budget, breakpoints, and the stop behind a watched write.
  *
  * One hook on the code zone does what is wanted at present: nothing (no hook), the ring
- * alone, or everything. Watched writes have hooks of their own, which force every
+ * alone, or everything. The ring alone needs to hear of blocks only: their instructions are
+ * executed one behind the other, and are told apart when somebody asks. Watched writes have hooks of their own, which force every
  * access to memory through a slow path of the engine; so they are there only while
  * something is watched.
  */
@@ -17,16 +18,11 @@ static const uint64_t hash_start = 0xCBF29CE484222325u, hash_factor = 0x10000000
 
 /* ---- The hooks ---- */
 
-static void remember(Sim *sim, uintptr_t pc)
+static void at_block(uc_engine *uc, uint64_t address, uint32_t size, void *context)
 {
-    sim->ring[sim->looked++ & (sim->ring_size - 1)] = pc;
-    sim->last_pc = pc;
-}
-
-static void at_instruction_ring(uc_engine *uc, uint64_t address, uint32_t size, void *context)
-{
-    (void)uc, (void)size;
-    remember(context, (uintptr_t)address);
+    Sim *sim = context;
+    (void)uc;
+    sim->ring[sim->recorded++ & (sim->ring_size - 1)] = (Stretch){(uintptr_t)address, size};
 }
 
 static bool is_breakpoint(const Sim *sim, uintptr_t pc)
@@ -71,7 +67,7 @@ static void at_instruction(uc_engine *uc, uint64_t address, uint32_t size, void 
 {
     Sim *sim = context;
     uintptr_t pc = (uintptr_t)address;
-    (void)uc, (void)size;
+    (void)uc;
     if (sim->event != EVENT_NONE)
         return; /* the engine is about to stop, and executes the rest of a pair first */
     if ((sim->watch_hit && look_stop_for_watch(sim, pc)) || stop_before(sim, pc))
@@ -81,12 +77,10 @@ static void at_instruction(uc_engine *uc, uint64_t address, uint32_t size, void 
         sim->budget--;
     if (sim->tracing)
         sim->hash = (sim->hash ^ (pc - sim->code_start)) * hash_factor;
-    if (sim->ring_size) {
-        remember(sim, pc);
-    } else {
-        sim->looked++;
-        sim->last_pc = pc;
-    }
+    if (sim->ring_size)
+        sim->ring[sim->recorded++ & (sim->ring_size - 1)] = (Stretch){pc, size};
+    sim->looked++;
+    sim->last_pc = pc;
 }
 
 static Look wanted_look(const Sim *sim)
@@ -108,9 +102,10 @@ static bool look_again(Sim *sim)
     engine_retranslate(sim);
     if (wanted == LOOK_NOT)
         return true;
-    if (!engine_hook(sim, &sim->look_hook, UC_HOOK_CODE,
-                     wanted == LOOK_RING ? (void *)at_instruction_ring : (void *)at_instruction,
-                     sim->code_start, sim->code_end - 1))
+    bool all = wanted == LOOK_ALL;
+    if (!engine_hook(sim, &sim->look_hook, all ? UC_HOOK_CODE : UC_HOOK_BLOCK,
+                     all ? (void *)at_instruction : (void *)at_block, sim->code_start,
+                     sim->code_end - 1))
         return false;
     sim->look = wanted;
     return true;
@@ -124,27 +119,69 @@ bool look_set_ring(Cpu *cpu, unsigned count)
     size_t size = count ? 1 : 0;
     while (size < count)
         size *= 2;
-    uintptr_t *ring = size ? sim->host->alloc(sim->host, size * sizeof *ring) : NULL;
+    Stretch *ring = size ? sim->host->alloc(sim->host, size * sizeof *ring) : NULL;
     if (size && !ring)
         return false;
     sim->host->free(sim->host, sim->ring, sim->ring_size * sizeof *ring);
     sim->ring = ring;
     sim->ring_size = size;
     sim->ring_wanted = count;
-    sim->counts.instructions += sim->looked;
-    sim->looked = 0;
+    sim->recorded = 0;
     return look_again(sim);
 }
 
+/* The pcs of a stretch, as far as they are below `end`; the last `most` of them, behind one
+ * another at the end of `pcs`. Answers how many. */
+static unsigned pcs_of(const Sim *sim, const Stretch *stretch, uintptr_t end, uintptr_t *pcs,
+                       unsigned most)
+{
+    uintptr_t last = stretch->start + stretch->size;
+    unsigned count = 0;
+    CpuInstruction one;
+    if (end > stretch->start && end < last)
+        last = end;
+    for (uintptr_t at = stretch->start; at < last; at += one.size) {
+        disassemble_one((Cpu *)&sim->cpu, &sim->machine->face, (const void *)at, last - at, at, &one);
+        if (count == most)
+            memmove(pcs, pcs + 1, (most - 1) * sizeof *pcs);
+        else
+            count++;
+        pcs[count - 1] = at;
+    }
+    return count;
+}
+
+/* From the newest stretch to older ones; the newest goes up to where the run stopped. */
 unsigned look_ring(const Cpu *cpu, uintptr_t *pcs, unsigned most)
 {
     const Sim *sim = (const Sim *)cpu;
-    uint64_t count = sim->looked < sim->ring_wanted ? sim->looked : sim->ring_wanted;
-    if (count > most)
-        count = most;
-    for (uint64_t i = 0; i < count; i++)
-        pcs[i] = sim->ring[(sim->looked - count + i) & (sim->ring_size - 1)];
-    return (unsigned)count;
+    uint64_t stretches = sim->recorded < sim->ring_size ? sim->recorded : sim->ring_size;
+    unsigned wanted = sim->ring_wanted < most ? sim->ring_wanted : most, have = 0;
+    uintptr_t *found = wanted ? sim->host->alloc(sim->host, wanted * sizeof *found) : NULL;
+    for (uint64_t i = 1; found && i <= stretches && have < wanted; i++) {
+        const Stretch *stretch = &sim->ring[(sim->recorded - i) & (sim->ring_size - 1)];
+        unsigned count = pcs_of(sim, stretch, i == 1 ? sim->stopped_before : 0, found, wanted - have);
+        memmove(pcs + count, pcs, have * sizeof *pcs);
+        memcpy(pcs, found, count * sizeof *pcs);
+        have += count;
+    }
+    sim->host->free(sim->host, found, wanted * sizeof *found);
+    return have;
+}
+
+uintptr_t look_last_pc(const Sim *sim)
+{
+    uintptr_t pc;
+    if (sim->look != LOOK_RING)
+        return sim->last_pc;
+    return look_ring(&sim->cpu, &pc, 1) ? pc : 0;
+}
+
+uintptr_t look_last_block(const Sim *sim)
+{
+    return sim->look == LOOK_RING && sim->recorded
+               ? sim->ring[(sim->recorded - 1) & (sim->ring_size - 1)].start
+               : sim->block;
 }
 
 void look_set_trace(Cpu *cpu, bool on)

@@ -74,7 +74,7 @@ static bool stack_is_aligned(const Sim *sim)
 static CpuStop stub_fault(const Sim *sim, CpuFault fault, uintptr_t address)
 {
     CpuStop stop = {.reason = CPU_FAULT, .fault = fault, .pc = address, .address = address,
-                    .writer = sim->last_pc};
+                    .writer = look_last_pc(sim)};
     if (fault == CPU_BAD_STACK) {
         stop.address = (uintptr_t)register_get(sim, sim->machine->face.sp);
         snprintf(stop.detail, sizeof stop.detail, "in a call of %s",
@@ -165,6 +165,7 @@ enum { NOWHERE = STUB_BASE - 4 };
 static uc_err start_engine(Sim *sim)
 {
     sim->event = EVENT_NONE;
+    sim->stopped_before = 0;
     sim->redirected = false;
     sim->last_stub = 0;
     stores_run(sim);
@@ -245,6 +246,8 @@ static CpuReason run(Sim *sim, CpuStop *stop)
     while (!over)
         over = stops(sim, start_engine(sim), stop);
     sim->passing = stop->pc;
+    if (stop->reason == CPU_FAULT && in_code(sim, stop->pc)) /* it was begun */
+        sim->stopped_before = stop->pc + 1;
     if (stop->reason == CPU_RETURNED) {
         stop->result = (uintptr_t)register_get(sim, sim->machine->result);
         leave_activation(sim);

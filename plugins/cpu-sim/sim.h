@@ -78,6 +78,12 @@ typedef struct {
     unsigned access;
 } Restricted;
 
+/* Instructions that were executed one behind the other. */
+typedef struct {
+    uintptr_t start;
+    uint32_t size; /* bytes */
+} Stretch;
+
 enum { WATCHES = 16, RESTRICTED = 16 };
 
 typedef enum { LOOK_NOT, LOOK_RING, LOOK_ALL } Look;
@@ -118,10 +124,12 @@ struct Sim {
 
     /* ---- look.c ---- */
     Look look;
-    unsigned ring_wanted;    /* as asked for */
-    size_t ring_size;        /* a power of two, 0: no ring */
-    uintptr_t *ring;
-    uint64_t looked;         /* instructions seen so far: the ring's position */
+    unsigned ring_wanted;    /* instructions, as asked for */
+    size_t ring_size;        /* stretches: a power of two, 0: no ring */
+    Stretch *ring;
+    uint64_t recorded;       /* stretches so far: the ring's position */
+    uintptr_t stopped_before; /* where in its last stretch the run stopped; 0: behind it */
+    uint64_t looked;         /* instructions seen one by one */
     uintptr_t last_pc;       /* of the instruction being executed */
     bool tracing;
     uint64_t hash;
@@ -186,6 +194,9 @@ bool look_set_ring(Cpu *cpu, unsigned count);
 unsigned look_ring(const Cpu *cpu, uintptr_t *pcs, unsigned most);
 void look_set_trace(Cpu *cpu, bool on);
 uint64_t look_trace_hash(const Cpu *cpu);
+/* The instruction executed last, and where its block began; 0: nothing recorded that. */
+uintptr_t look_last_pc(const Sim *sim);
+uintptr_t look_last_block(const Sim *sim);
 void look_take_down(Sim *sim);
 /* A watched byte was written by the instruction before `pc`: stops. */
 bool look_stop_for_watch(Sim *sim, uintptr_t pc);
