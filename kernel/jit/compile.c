@@ -316,6 +316,8 @@ static void place_maps(Piece *piece, const JitInstruction *all, const uint32_t *
 
 static Piece *install(Build *b, PieceKind kind, Unit *u)
 {
+    build_cold(b); /* a call at the very end would return to what belongs to the next piece */
+    build_add(b, JIT_STOP);
     if (b->pool_words % 2) /* keeps the code aligned */
         build_pool(b, 0, ROLE_PLAIN);
     const OsvmHost *host = b->vm->setup->host;

@@ -72,6 +72,8 @@ static bool start(Vm *vm, Processor *processor, OsvmError *error)
                                      "processor '%s' cannot reach the VM's memory at 0x%" PRIxWORD
                                      "; see --deterministic", processor->instance->plugin->name,
                                      vm->region->start);
+    if (vm->setup->trace_hash && processor->cpu->ops->simulated)
+        processor->cpu->ops->set_trace(processor->cpu, true);
     return true;
 }
 
@@ -105,35 +107,20 @@ static void use(Vm *vm, unsigned index)
         vm->jit.routines[i] = (Word)jit->cpu->ops->routine_address(jit->cpu, i);
 }
 
-/* The simulated processor hears of its options when it is the one that counts. */
-static bool start_simulation(Vm *vm, OsvmError *error)
-{
-    int index = find_or_start(vm, "sim", error);
-    if (index < 0)
-        return false;
-    Cpu *cpu = jit_of(vm)->processors[index].cpu;
-    if (vm->setup->trace_hash)
-        cpu->ops->set_trace(cpu, true);
-    return true;
-}
-
 bool processor_open(Vm *vm, OsvmError *error)
 {
-    Jit *jit = jit_of(vm);
     bool moves = vm->setup->sim_from || vm->setup->sim_until;
     int first = find_or_start(vm, NULL, error);
     if (first < 0)
         return false;
     use(vm, (unsigned)first);
-    bool simulated = jit->cpu->ops->simulated;
-    if (vm->setup->trace_hash && simulated)
-        jit->cpu->ops->set_trace(jit->cpu, true);
     if (!moves)
         return true;
-    if (!start_simulation(vm, error) || find_or_start(vm, "native", error) < 0)
+    int simulated = find_or_start(vm, "sim", error);
+    int native = simulated < 0 ? -1 : find_or_start(vm, "native", error);
+    if (native < 0)
         return false;
-    int index = find_or_start(vm, vm->setup->sim_from ? "native" : "sim", error);
-    use(vm, (unsigned)index);
+    use(vm, (unsigned)(vm->setup->sim_from ? native : simulated));
     return true;
 }
 

@@ -150,8 +150,8 @@ static void report_frames(Vm *vm, Word fp)
         Word *frame = frame_at(fp);
         name_code(vm, frame[FRAME_METHOD], name);
         describe_word(vm, frame[FRAME_RECEIVER], receiver);
-        fprintf(stderr, "    %s%s  (self: %s)\n", frame_is_block(frame) ? "[] in " : "", name,
-                receiver);
+        bool unmarked = frame_is_block(frame) && strncmp(name, "[]", 2) != 0;
+        fprintf(stderr, "    %s%s  (self: %s)\n", unmarked ? "[] in " : "", name, receiver);
         last = fp;
         fp = frame[FRAME_SAVED_FP];
     }

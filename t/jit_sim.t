@@ -1,0 +1,119 @@
+#!/usr/bin/env perl
+# Machine code on the simulated processor: whole images, moves between processors, faults.
+use strict;
+use warnings;
+use Test::More;
+use File::Temp qw(tempdir);
+use POSIX ();
+
+my $build = $ENV{BUILD} || 'build';
+my $osvm  = $ENV{OSVM}  || "$build/osvm";
+my $jit   = "$build/lib/osvm/64/jit-x64.so";
+plan skip_all => 'built without JIT' unless -e $jit;
+my $dir = tempdir(CLEANUP => 1);
+
+sub run {
+    my ($options, @environment) = @_;
+    my $out = `@environment $osvm $options 2>$dir/err`;
+    my $status = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
+    open my $err, '<', "$dir/err" or die;
+    local $/;
+    return ($status, $out, scalar <$err>);
+}
+
+# A program that collects, makes objects of several kinds, sends, returns through blocks, and
+# switches processes.
+my $program = <<'END';
+| words sum |
+words := OrderedCollection new.
+sum := 0.
+1 to: 3000 do: [ :i |
+	words addLast: i printString.
+	sum := sum + (words last size * i) ].
+1 to: 40 do: [ :i | (Array new: 5000) at: i put: words ].
+sum := sum + 60 factorial printString size.
+#(1 2.5 3) do: [ :each | sum := sum + each ].
+sum printString size + (#(3 1 2) detect: [ :each | each = 1 ])
+END
+my ($status, $expected, $err) = run("--jit=none -e '$program'");
+is($status, 0, 'the program in the interpreter') or diag($err);
+my $all = '--jit=x64,threshold=1,loop-threshold=1';
+for my $options ("$all", "$all --cpu=sim", "$all --cpu=sim:checked", "$all --cpu=sim,ring=100",
+    "$all --cpu=sim,stores=slow", "--jit=x64 --cpu=sim", "$all --cpu=sim --gc=sweep")
+{
+    my ($status, $out, $err) = run("$options -e '$program'");
+    is($out, $expected, "$options: the same output");
+    is($status, 0, "$options: status") or diag($err);
+}
+
+# Determinism: the same instructions.
+my $traced = "--deterministic $all --cpu=sim --trace-hash -e '$program'";
+my @hashes = map { (run($traced))[2] =~ /trace hash (\w{16} of \d+) instructions/ ? $1 : 'none' } 1 .. 2;
+is($hashes[0], $hashes[1], 'two runs, one hash');
+isnt($hashes[0], 'none', "it is said: $hashes[0]");
+my ($other) = (run("--deterministic $all --cpu=sim --trace-hash -e '3+4'"))[2] =~ /trace hash (\w+)/;
+isnt($other, (split / /, $hashes[0])[0], 'another program, another hash');
+
+# Moving at a point of logical time.
+for my $move ('--sim-from=1', '--sim-from=500', '--sim-until=500', '--sim-from=300 --sim-until=20000',
+    '--sim-from=1000000000')
+{
+    my ($status, $out, $err) = run("--deterministic $all $move --trace-hash -e '$program'");
+    is($out, $expected, "$move: the same output");
+    is($status, 0, "$move: status") or diag($err);
+    my ($count) = $err =~ /of (\d+) instructions/;
+    if ($move =~ /1000000000/) {
+        is($count, 0, "$move: nothing was simulated");
+    } else {
+        my ($whole) = $hashes[0] =~ /of (\d+)/;
+        ok($count > 0 && $count < $whole, "$move: $count of $whole instructions were");
+    }
+}
+
+# Moving on a signal, once the VM takes it: the main thread blocks what the helper thread takes.
+sub takes_signals {
+    my ($process) = @_;
+    open my $status, '<', "/proc/$process/status" or return 1;
+    local $/;
+    return <$status> =~ /^SigBlk:\s*[0-9a-f]*[2367abef][0-9a-f]{2}$/m;
+}
+{
+    my $child = open my $out, '-|', "exec $osvm $all --trace-hash -e '"
+        . "[:n | | k | k := 0. 1 to: n do: [:i | k := k + (i bitAnd: 7)]. k] value: 400000000' 2>$dir/err"
+        or die;
+    select undef, undef, undef, 0.01 until takes_signals($child);
+    kill 'USR1', $child;
+    select undef, undef, undef, 0.1;
+    kill 'USR1', $child;
+    my $answer = <$out>;
+    close $out;
+    is($? >> 8, 0, 'a program that got SIGUSR1 twice ended well');
+    is($answer, "1400000000\n", 'with the right answer');
+    open my $err, '<', "$dir/err" or die;
+    like(<$err>, qr/of [1-9]\d* instructions/, 'and some of it was simulated');
+}
+
+# Faults.
+sub fault {
+    my ($fault, $options) = @_;
+    return run("--plugin-path=$build/t/plugins/faults --jit=faulty $options -e '3+4'", "FAULT=$fault",
+        "REAL_JIT=$jit");
+}
+my %said = (illegal => qr/illegal instruction/, trap => qr/trap 3/,
+    read => qr/read outside of memory at 0x70000040/, write => qr/write outside of memory at 0x70000040/,
+    jump => qr/jump to where no code is at 0x12345678/);
+my %instruction = (illegal => qr/ud2/, trap => qr/int3/, read => qr/mov rax, qword ptr \[0x70000040\]/,
+    write => qr/mov qword ptr \[0x70000040\], rax/, jump => qr/-> 000012345678  outside of the code zone/);
+for my $fault (sort keys %said) {
+    for my $options ('--cpu=sim', '--cpu=sim,ring=32') {
+        my ($status, $out, $err) = fault($fault, $options);
+        is($status, 70, "$fault, $options: an end, not a crash");
+        like($err, $said{$fault}, "$fault, $options: says what");
+        like($err, $instruction{$fault}, "$fault, $options: the instruction");
+        like($err, qr/^    r14  [0-9a-f]{16}  \S/m, "$fault, $options: registers, with what they hold");
+        like($err, qr/^  frames\n(    .*\n)+.*DoIt/m, "$fault, $options: Smalltalk frames");
+        like($err, qr/jmp rax .* in .*>>/, "$fault, $options: who jumped")
+            if $fault eq 'jump' && $options =~ /ring/;
+    }
+}
+done_testing();
