@@ -20,7 +20,7 @@ my @programs = (
          . '[Console printLine: e printString. Console quit: 4]]. Console quit: 0', "5\n", 4],
     ['a semaphore keeps a signal', 'Semaphore new signal; wait. Console quit: 6', '', 6],
     ['a wait that nothing can end is reported with the stack', 'Semaphore new wait',
-     qr/^osvm: no process can run.*UndefinedObject>>DoIt/s, 1],
+     qr{^Error: No process can run.*UndefinedObject>>DoIt}s, 1],
     ['exact comparison with floats',
      'Console printLine: (1 = 1.0) printString, (9007199254740993 = 9007199254740992.0) printString. '
          . 'Console quit: 0', "truefalse\n", 0],

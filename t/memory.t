@@ -32,6 +32,6 @@ for my $bits (64, 32) {
     my $image = build($bits, 'MemoryProgram new recursion');
     my $output = `timeout 120 $osvm --max-heap=32M $image 2>&1`;
     is($? >> 8, 1, "w$bits: nobody listens: exit status");
-    like($output, qr/^osvm: no memory left for the stack\n    MemoryProgram>>recursion\n/, "w$bits: and a report");
+    like($output, qr/^OutOfMemory: .*\n  MemoryProgram>>recursion\n/, "w$bits: and a report");
 }
 done_testing();

@@ -37,7 +37,7 @@ for bits in 64 32; do
  +' for: nil ifFail: [ :e | e line printString , ':' , e column printString , ' ' , e expected ]"
     answers $bits true "(((Compiler new compile: 'foo ^ self bar: 1 + x  baz' className: 'X' instanceNames: #('x')
         outerNames: #() options: 0 wideStrings: nil) at: 1) at: 7) = #(3 24 27 4 19 27 5 12 27)"
-    answers $bits $'\'isNil\n\t^ false\'' '(Object methodDict at: #isNil) sourceCode'
+    answers $bits $'\'isNil\n\t"Is the receiver nil?"\n\t^ false\'' '(Object methodDict at: #isNil) sourceCode'
     answers $bits "'twice  ^ self * 2 \"é\"'" "Compiler compile: 'twice  ^ self * 2 \"é\"' in: Integer classified: 'x'.
         (Integer methodDict at: #twice) sourceCode"
 done
