@@ -127,8 +127,9 @@ static Literal *literal_at(Decompiler *d, unsigned index)
 static Node *binding_node(Decompiler *d, unsigned index)
 {
     const Literal *literal = literal_at(d, index);
-    if ((literal->kind == LITERAL_VARIABLE || literal->kind == LITERAL_METHOD_CLASS) &&
-        literal->name)
+    if (literal->kind == LITERAL_METHOD_CLASS)
+        return named_node(d, VARIABLE_LITERAL, d->all->class_scope->class_name);
+    if (literal->kind == LITERAL_VARIABLE && literal->name)
         return named_node(d, VARIABLE_LITERAL, literal->name);
     decompile_refuse(d, "a literal that is no variable is used as one");
     return decompile_nil(d);
@@ -345,7 +346,7 @@ static void send_message(Decompiler *d, const char *selector, size_t count, bool
                                 selector, count, arguments);
     send->send.to_super = to_super;
     if (ends_cascade) {
-        if (!receiver->cascade.count)
+        if (!receiver->cascade.messages) /* there are in the last of several cases */
             decompile_refuse(d, "a copy is not used");
         cascade_add(d, receiver, send);
         receiver->start = 0;

@@ -27,6 +27,18 @@ typedef struct {
 Decompiled decompile_text(CompileTools *tools, const CompiledCode *code,
                           const ClassScope *class_scope);
 
+/* Gives code that has its source the names of its arguments and temporaries, and those of its
+ * blocks, and the places of its messages, by compiling the source; nothing changes where that
+ * becomes other code. */
+void code_take_names(const CompileTools *tools, CompiledCode *code, const ClassScope *class_scope);
+
+/* The difference when only literals stand at other places or some that no instruction uses are
+ * missing: other compilers hand them out in another order. */
+#define LITERALS_ELSEWHERE "the same instructions, with literals in another order"
+
+/* Do both do the same, whatever the encoding and the order of literals? */
+bool same_instructions(const CompiledCode *one, const CompiledCode *other);
+
 /* NULL when both are the same, instruction by instruction and literal by literal; else the first
  * difference. */
 const char *code_difference(const CompiledCode *one, const CompiledCode *other);

@@ -4,6 +4,7 @@
 #include "codegen.h"
 #include "decompile.h"
 #include "kernel/bytecode/literal.h"
+#include "kernel/bytecode/opcodes.h"
 #include "print.h"
 
 static const char *literal_difference(const Literal *one, const Literal *other)
@@ -17,21 +18,120 @@ static const char *literal_difference(const Literal *one, const Literal *other)
     return literal_equal(one, other) ? NULL : "a literal differs";
 }
 
+/* --- Instruction by instruction --- */
+
+/* Is the operand `index` that of a literal? */
+static bool has_literal(const Instruction *i)
+{
+    switch (i->op) {
+    case OP_PUSH_LITERAL:
+    case OP_PUSH_LITERAL_VARIABLE:
+    case OP_STORE_LITERAL_VARIABLE:
+    case OP_POP_INTO_LITERAL_VARIABLE:
+    case OP_SEND:
+    case OP_SEND_SUPER:
+    case OP_SEND_DIRECTED_SUPER:
+    case OP_PUSH_FULL_CLOSURE: return true;
+    default: return false;
+    }
+}
+
+/* Names of classes are written in two ways: as a variable and as the class of the method. */
+static bool same_variable(const Literal *one, const Literal *other)
+{
+    bool variables = (one->kind == LITERAL_VARIABLE || one->kind == LITERAL_METHOD_CLASS) &&
+                     (other->kind == LITERAL_VARIABLE || other->kind == LITERAL_METHOD_CLASS);
+    return variables && one->name && other->name && strcmp(one->name, other->name) == 0;
+}
+
+static bool same_literal(const CompiledCode *one, uint32_t i, const CompiledCode *other, uint32_t j)
+{
+    if (i >= one->literal_count || j >= other->literal_count)
+        return false;
+    const Literal *a = one->literals[i], *b = other->literals[j];
+    if (a->kind == LITERAL_CODE && b->kind == LITERAL_CODE)
+        return same_instructions(a->code_block, b->code_block);
+    return literal_equal(a, b) || same_variable(a, b);
+}
+
+/* Jumps go equally far if as many instructions lie between. */
+static bool same_targets(const CompiledCode *one, const Instruction *i, const CompiledCode *other,
+                         const Instruction *j)
+{
+    Instruction a, b;
+    int64_t from = i->target < i->next ? i->target : i->next,
+            to = i->target < i->next ? i->next : i->target,
+            other_from = j->target < j->next ? j->target : j->next,
+            other_to = j->target < j->next ? j->next : j->target;
+    if ((i->target < i->next) != (j->target < j->next) || from < 0 || other_from < 0)
+        return false;
+    while (from < to && other_from < other_to) {
+        if (!bytecode_decode(one->set, one->bytecodes, one->bytecode_count, (size_t)from, &a) ||
+            !bytecode_decode(other->set, other->bytecodes, other->bytecode_count,
+                             (size_t)other_from, &b))
+            return false;
+        from = a.next;
+        other_from = b.next;
+    }
+    return from == to && other_from == other_to;
+}
+
+static bool same_instruction(const CompiledCode *one, const Instruction *i,
+                             const CompiledCode *other, const Instruction *j)
+{
+    OperationKind kind = instruction_kind(i);
+    bool jumps = kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP || i->op == OP_PUSH_CLOSURE;
+    return i->op == j->op && i->count == j->count && i->copied == j->copied &&
+           i->temp == j->temp && i->value == j->value &&
+           (has_literal(i) ? same_literal(one, i->index, other, j->index)
+                           : i->index == j->index) &&
+           (!jumps || same_targets(one, i, other, j));
+}
+
+/* A method that only answers something at once; its bytecodes never run. */
+static unsigned quick_of(const CompiledCode *code)
+{
+    Instruction i;
+    bool found = code->has_primitive &&
+                 bytecode_decode(code->set, code->bytecodes, code->bytecode_count, 0, &i) &&
+                 i.op == OP_CALL_PRIMITIVE && i.index >= QUICK_FIRST && i.index <= QUICK_LAST;
+    return found ? i.index : 0;
+}
+
+bool same_instructions(const CompiledCode *one, const CompiledCode *other)
+{
+    Instruction i, j;
+    size_t pc = 0, other_pc = 0;
+    if (quick_of(one) && quick_of(one) == quick_of(other))
+        return true;
+    while (pc < one->bytecode_count && other_pc < other->bytecode_count) {
+        if (!bytecode_decode(one->set, one->bytecodes, one->bytecode_count, pc, &i) ||
+            !bytecode_decode(other->set, other->bytecodes, other->bytecode_count, other_pc, &j) ||
+            !same_instruction(one, &i, other, &j))
+            return false;
+        pc = i.next;
+        other_pc = j.next;
+    }
+    return pc == one->bytecode_count && other_pc == other->bytecode_count &&
+           one->set == other->set && one->arg_count == other->arg_count &&
+           one->temp_count == other->temp_count;
+}
+
 const char *code_difference(const CompiledCode *one, const CompiledCode *other)
 {
+    if (!same_instructions(one, other))
+        return "the instructions differ";
     if (one->bytecode_count != other->bytecode_count ||
         memcmp(one->bytecodes, other->bytecodes, one->bytecode_count) != 0)
-        return "the bytecodes differ";
+        return LITERALS_ELSEWHERE;
     if (one->literal_count != other->literal_count)
-        return "the number of literals differs";
+        return LITERALS_ELSEWHERE;
     for (size_t i = 0; i < one->literal_count; i++) {
         const char *difference = literal_difference(one->literals[i], other->literals[i]);
         if (difference)
             return difference;
     }
-    return one->set == other->set && code_header_fields(one) == code_header_fields(other)
-               ? NULL
-               : "the header differs";
+    return code_header_fields(one) == code_header_fields(other) ? NULL : "the header differs";
 }
 
 /* Compiles silently; NULL when that fails. */
@@ -67,4 +167,23 @@ Decompiled decompile_text(CompileTools *tools, const CompiledCode *code,
     if (again)
         result.why = code_difference(code, again);
     return result;
+}
+
+static void copy_names(CompiledCode *code, const CompiledCode *from)
+{
+    code->temp_names = from->temp_names;
+    code->places = from->places;
+    code->place_count = from->place_count;
+    for (size_t i = 0; i < code->literal_count; i++)
+        if (code->literals[i]->kind == LITERAL_CODE)
+            copy_names(code->literals[i]->code_block, from->literals[i]->code_block);
+}
+
+void code_take_names(const CompileTools *tools, CompiledCode *code, const ClassScope *class_scope)
+{
+    const char *why = NULL;
+    CompiledCode *again =
+        code->source ? compile_text(tools, code->source, class_scope, code->set, &why) : NULL;
+    if (again && !code_difference(code, again))
+        copy_names(code, again);
 }

@@ -51,6 +51,8 @@ typedef struct {
     bool methods;          /* dump: every method */
     const char *selection; /* dump: 'Class>>selector', a class, or an address; NULL: all */
     bool objects;          /* dump: objects rather than methods */
+    bool summary;          /* decompile: only how many methods come back, and why others do not */
+    bool verbose;          /* decompile: with the summary, the methods that do not */
 } CoreInspect;
 
 typedef struct {
@@ -110,6 +112,8 @@ typedef struct {
     int (*gc_conformance)(const CoreSetup *setup, unsigned number, struct GcFlight *flight,
                           const char **name, OsvmError *error);
     /* methods above: ABI 1 */
+    /* Methods as source text; those of `selection` or all. */
+    int (*decompile)(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);
 } CoreOps;
 
 #endif

@@ -115,6 +115,46 @@ const Command command_dump = {
     .run = run_dump,
 };
 
+/* --- decompile ------------------------------------------------------------ */
+
+static int run_decompile(Cli *cli, OsvmError *error)
+{
+    CoreSetup setup;
+    CoreInspect inspect = {
+        .image = cli->operands[0],
+        .selection = cli->operands[1],
+        .summary = options_flag(cli->options, "summary"),
+        .verbose = options_flag(cli->options, "verbose"),
+    };
+    const CoreOps *core = core_for_image(cli, inspect.image, &setup, error);
+    return core ? core->decompile(&setup, &inspect, error) : failed(error);
+}
+
+static const OsvmOption decompile_options[] = {
+    {.name = "summary",
+     .kind = OSVM_FLAG,
+     .value = "no",
+     .help = "only how many compile to the same code again, and why others do not"},
+    {.name = "verbose",
+     .kind = OSVM_FLAG,
+     .value = "no",
+     .help = "with the summary, show those that do not"},
+    {.name = NULL},
+};
+
+const Command command_decompile = {
+    .name = "decompile",
+    .operands = "IMAGE [SELECTION]",
+    .summary = "methods of an image as source text, made from their bytecode",
+    .details =
+        "SELECTION is a class or 'Class>>selector'; without it, all. Each text is compiled again; a\n"
+        "comment says so where it does not become the same code, or where there can be no text.",
+    .options = decompile_options,
+    .least = 1,
+    .most = 2,
+    .run = run_decompile,
+};
+
 /* --- convert -------------------------------------------------------------- */
 
 static unsigned chosen_bits(const Cli *cli)

@@ -142,6 +142,7 @@ static const CoreOps core_ops = {
     .gc_events = core_gc_events,
     .disassemble = core_disassemble,
     .gc_conformance = core_gc_conformance,
+    .decompile = core_decompile,
 };
 
 OSVM_DEFINE_PLUGIN = {

@@ -7,6 +7,7 @@
 int core_info(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);
 int core_check(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);
 int core_dump(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);
+int core_decompile(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);
 int core_convert(const CoreSetup *setup, const CoreConvert *convert, OsvmError *error);
 
 #endif
