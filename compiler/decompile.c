@@ -1,5 +1,6 @@
 #include "decompile_int.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "literals.h"
@@ -485,43 +486,47 @@ static void pop_copied(Decompiler *d, size_t count, VariableList *copied)
     *copied = (VariableList){variables, count, count};
 }
 
-/* The temporaries of a V3 block are the nils that are pushed first: as many as are used as such. */
-static size_t embedded_temp_count(const Decompiler *d, size_t from, size_t to, size_t first)
+/* Where a jump within [from, to] goes forward to; NOWHERE for others. */
+static size_t jump_within(const Decompiler *d, size_t index, size_t to)
 {
-    size_t pushed = 0, used = first;
-    while (from + pushed < to && d->instructions[from + pushed].op == OP_PUSH_NIL)
-        pushed++;
-    for (size_t i = from; i < to; i++) {
-        const Instruction *each = &d->instructions[i];
-        size_t slot = each->index;
-        switch (each->op) {
-        case OP_PUSH_TEMP:
-        case OP_STORE_TEMP:
-        case OP_POP_INTO_TEMP: break;
-        case OP_PUSH_REMOTE_TEMP:
-        case OP_STORE_REMOTE_TEMP:
-        case OP_POP_INTO_REMOTE_TEMP: slot = each->temp; break;
-        case OP_PUSH_CLOSURE: i = d->index_at[each->target] - 1; continue;
-        default: continue;
-        }
-        if (slot >= used)
-            used = slot + 1;
-    }
-    return used - first <= pushed ? used - first : pushed;
+    const Instruction *i = &d->instructions[index];
+    OperationKind kind = instruction_kind(i);
+    if ((kind != KIND_JUMP && kind != KIND_CONDITIONAL_JUMP) || i->target < 0 ||
+        i->target > (int64_t)d->code->bytecode_count)
+        return NOWHERE;
+    size_t target = d->index_at[i->target];
+    return target > index && target <= to ? target : NOWHERE;
 }
 
-/* Temporaries that are never used cannot be told from a nil that is pushed; the block's end can:
- * what is left below its value was a temporary. */
-static size_t add_unused_temps(Decompiler *d, size_t base)
+/* The temporaries of an embedded block are the nils it pushes first: what is on its stack, below
+ * the value, where it returns. Depths are followed along jumps forward; within an expression more
+ * may lie there, so the least counts. */
+static size_t embedded_temp_count(const Decompiler *d, size_t from, size_t to)
 {
-    size_t extra = d->stack.count - base;
-    for (size_t i = 0; i < extra; i++) {
-        if (!node_is_named(d->stack.items[base + i], VARIABLE_NIL))
-            decompile_refuse(d, "a block ends with too much on the stack");
-        frame_add(d, temp_new(d, NULL, "t"));
+    enum { UNKNOWN = -1 };
+    int least = INT_MAX, *depths = arena_alloc(arena_of(d), (to - from + 1) * sizeof *depths);
+    for (size_t i = from; i <= to; i++)
+        depths[i - from] = UNKNOWN;
+    depths[0] = 0;
+    for (size_t i = from, next; i < to; i = next) {
+        const Instruction *each = &d->instructions[i];
+        OperationKind kind = instruction_kind(each);
+        int before = depths[i - from], pops = (int)instruction_pops(each);
+        int after = before - pops + (int)instruction_pushes(each);
+        next = each->op == OP_PUSH_CLOSURE ? d->index_at[each->target] : i + 1;
+        if (next == NOWHERE || next <= i)
+            return 0;
+        if (before == UNKNOWN)
+            continue;
+        if ((kind == KIND_RETURN || kind == KIND_BLOCK_RETURN) && before - pops < least)
+            least = before - pops;
+        size_t target = jump_within(d, i, to);
+        if (target != NOWHERE)
+            depths[target - from] = after;
+        if (instruction_falls_through(each) && next <= to)
+            depths[next - from] = after;
     }
-    d->stack.count = base;
-    return extra;
+    return least > 0 && least < INT_MAX ? (size_t)least : 0;
 }
 
 static size_t push_embedded_block(Decompiler *d, size_t index)
@@ -545,13 +550,17 @@ static size_t push_embedded_block(Decompiler *d, size_t index)
     d->frame = (VariableList){NULL, 0, 0};
     size_t fixed = (size_t)i->count + copied.count, base = d->stack.count, outer_base = d->base;
     d->base = base;
-    size_t temps = embedded_temp_count(d, from, to, fixed);
+    size_t temps = embedded_temp_count(d, from, to);
     frame_fill(d, (size_t)i->count, &copied, fixed + temps);
+    for (size_t temp = from; temp < from + temps; temp++)
+        if (temp >= to || d->instructions[temp].op != OP_PUSH_NIL)
+            decompile_refuse(d, "a block does not begin with its temporaries");
     decompile_run(d, from + temps, to);
     if (d->stack.count > base)
-        add_unused_temps(d, base);
+        decompile_refuse(d, "a block ends with too much on the stack");
     scope_declare(d);
     Block *block = d->block;
+    scope_mention(d, block, &copied);
     d->all->nesting--;
     d->block = outer;
     d->base = outer_base;
@@ -596,6 +605,7 @@ static void push_full_block(Decompiler *d, const Instruction *i)
         frame_fill(&inner, inner.code->arg_count, &copied, inner.code->temp_count);
         decompile_run(&inner, 0, inner.count);
         scope_declare(&inner);
+        scope_mention(&inner, inner.block, &copied);
     }
     d->all->nesting--;
     decompile_push(d, decompile_block_node(d, inner.block));
@@ -861,10 +871,11 @@ static void decompile_body(Decompiler *d, Method *method)
 }
 
 Method *decompile_method(CompileTools *tools, const CompiledCode *code,
-                         const ClassScope *class_scope, const char **why)
+                         const ClassScope *class_scope, unsigned ways, const char **why)
 {
     Method *method = arena_alloc(tools->arena, sizeof *method);
-    Decompilation all = {.tools = tools, .class_scope = class_scope, .method = method};
+    Decompilation all = {
+        .tools = tools, .class_scope = class_scope, .method = method, .ways = ways};
     Decompiler decompiler = {.all = &all, .code = code}, *d = &decompiler;
     name_table_init(&all.taken, tools->arena);
     for (size_t i = 0; i < class_scope->instance_count; i++)

@@ -13,10 +13,18 @@
 
 #include "scope.h"
 
+/* Where code can have been written in two ways. */
+enum {
+    DECOMPILE_KEEP_NILS = 1,        /* an assignment of nil that begins a block was written; else it
+                                       was made for a temporary of a loop */
+    DECOMPILE_ARMS_ALWAYS = 2,      /* what follows an arm that returns is the other arm; */
+    DECOMPILE_ARMS_NEVER = 4,       /* is the next statement; neither: the literals tell */
+};
+
 /* The tree of a method; names come from `temp_names` of the code where it has them. NULL when it
  * cannot be done: then `*why` says what stands in the way. */
 Method *decompile_method(CompileTools *tools, const CompiledCode *code,
-                         const ClassScope *class_scope, const char **why);
+                         const ClassScope *class_scope, unsigned ways, const char **why);
 
 /* The text of a method, and whether it was compiled again to see that it becomes the same code. */
 typedef struct {

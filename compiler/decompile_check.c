@@ -154,11 +154,11 @@ static CompiledCode *compile_text(const CompileTools *tools, const char *text,
     return code;
 }
 
-Decompiled decompile_text(CompileTools *tools, const CompiledCode *code,
-                          const ClassScope *class_scope)
+static Decompiled decompile_in_way(CompileTools *tools, const CompiledCode *code,
+                                   const ClassScope *class_scope, unsigned ways)
 {
     Decompiled result = {NULL, NULL};
-    const Method *method = decompile_method(tools, code, class_scope, &result.why);
+    const Method *method = decompile_method(tools, code, class_scope, ways, &result.why);
     if (!method)
         return result;
     result.text = print_method(tools->arena, method);
@@ -167,6 +167,25 @@ Decompiled decompile_text(CompileTools *tools, const CompiledCode *code,
     if (again)
         result.why = code_difference(code, again);
     return result;
+}
+
+Decompiled decompile_text(CompileTools *tools, const CompiledCode *code,
+                          const ClassScope *class_scope)
+{
+    static const unsigned ways[] = {
+        DECOMPILE_KEEP_NILS,
+        DECOMPILE_ARMS_ALWAYS,
+        DECOMPILE_ARMS_NEVER,
+        DECOMPILE_KEEP_NILS | DECOMPILE_ARMS_ALWAYS,
+        DECOMPILE_KEEP_NILS | DECOMPILE_ARMS_NEVER,
+    };
+    Decompiled first = decompile_in_way(tools, code, class_scope, 0);
+    for (size_t i = 0; first.why && i < sizeof ways / sizeof *ways; i++) {
+        Decompiled other = decompile_in_way(tools, code, class_scope, ways[i]);
+        if (!other.why || (!first.text && other.text))
+            first = other;
+    }
+    return first;
 }
 
 static void copy_names(CompiledCode *code, const CompiledCode *from)

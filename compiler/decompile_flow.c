@@ -224,6 +224,13 @@ static bool is_return_of_top(const Instruction *i)
     return i->op == OP_RETURN_TOP || i->op == OP_BLOCK_RETURN_TOP;
 }
 
+static bool is_second_arm(const Decompiler *d, size_t index, size_t middle, size_t to)
+{
+    if (d->all->ways & (DECOMPILE_ARMS_ALWAYS | DECOMPILE_ARMS_NEVER))
+        return d->all->ways & DECOMPILE_ARMS_ALWAYS;
+    return rest_is_second_arm(d, index, middle, to);
+}
+
 /* A constant is pushed and returned although it could be returned at once: it is the value of what
  * stands before it. */
 static bool constant_is_value(const Decompiler *d, size_t index, size_t to)
@@ -251,7 +258,7 @@ static size_t condition_of_one(Decompiler *d, size_t index, size_t middle, size_
     if (returns && !values && constant_is_value(d, middle, to))
         return condition_before_rest(d, condition, arm, jumps_if_true, middle, middle + 1);
     if (returns && !values && middle < to &&
-        (d->stack.count > d->base || rest_is_second_arm(d, index, middle, to)))
+        (d->stack.count > d->base || is_second_arm(d, index, middle, to)))
         return condition_before_rest(d, condition, arm, jumps_if_true, middle, to);
     if (values || d->stack.count > d->base)
         decompile_refuse(d, "a condition without a value stands within an expression");

@@ -16,6 +16,7 @@ typedef struct {
     CompileTools *tools;
     const ClassScope *class_scope;
     Method *method;
+    unsigned ways;    /* DECOMPILE_... */
     const char *why;  /* the first thing that stands in the way, or NULL */
     NameTable taken;  /* names of temporaries that are in use */
     unsigned serial;  /* for names that are made up */
@@ -78,5 +79,9 @@ size_t flow_loop(Decompiler *d, size_t head, size_t end, size_t to);
 
 /* Gives the temporaries of a finished method or block the places of their declarations. */
 void scope_declare(Decompiler *d);
+
+/* A block takes along variables that nothing in it needs any more: names them, as statements
+ * without effect. */
+void scope_mention(Decompiler *d, Block *block, const VariableList *copied);
 
 #endif

@@ -15,6 +15,7 @@
 typedef struct {
     Variable *variable;
     Block *home;       /* the innermost inlined block that contains all uses; NULL: not used yet */
+    Block *bound_by;   /* the last inlined block it is an argument, counter or limit of */
     unsigned as_bound; /* uses as counter, limit or argument of an inlined block */
     unsigned as_other; /* uses beyond that block */
     size_t order;      /* in which its block ends; counted from 1; 0: not in one */
@@ -110,8 +111,10 @@ static void visit_use(Scoping *s, Node *node, Block *block)
 static void bind(Scoping *s, Variable *variable, const Node *body)
 {
     Slot *slot = variable ? slot_of(s, variable) : NULL;
-    if (slot && body)
-        slot->as_bound++;
+    if (!slot || !body)
+        return;
+    slot->as_bound++;
+    slot->bound_by = body->block;
 }
 
 static void visit_bound(Scoping *s, Node *node, Block *block)
@@ -203,12 +206,32 @@ static bool may_be_inlined(const Scoping *s, const Slot *slot)
            (slot->as_bound || (slot->home && slot->home != s->actual));
 }
 
+static bool is_unused(const Slot *slot)
+{
+    return !slot->home && !slot->as_bound && !slot->variable->is_vector;
+}
+
+/* What is never used was declared along with what stands before it. */
+static void place_unused(Scoping *s)
+{
+    while (s->first_inlined < s->count && is_unused(&s->slots[s->first_inlined]))
+        s->first_inlined++;
+    Block *home = s->actual;
+    for (size_t i = s->first_inlined; i < s->count; i++) {
+        Slot *slot = &s->slots[i];
+        if (is_unused(slot))
+            slot->home = home;
+        else if (!slot->variable->is_vector)
+            home = slot->as_bound ? slot->bound_by : slot->home;
+    }
+}
+
 static void choose_inlined(Scoping *s)
 {
     size_t first = s->count, previous = SIZE_MAX;
     while (first > 0) {
         const Slot *slot = &s->slots[first - 1];
-        if (!slot->variable->is_vector) {
+        if (!slot->variable->is_vector && !is_unused(slot)) {
             if (!may_be_inlined(s, slot) || slot->order > previous)
                 break;
             previous = slot->order;
@@ -216,6 +239,7 @@ static void choose_inlined(Scoping *s)
         first--;
     }
     s->first_inlined = first;
+    place_unused(s);
 }
 
 /* --- Declaring --- */
@@ -357,6 +381,80 @@ static void declare(Scoping *s)
     }
 }
 
+/* --- Nils that the compiler makes --- */
+
+static bool list_includes(const VariableList *list, const Variable *variable)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i] == variable)
+            return true;
+    return false;
+}
+
+/* In a loop, temporaries that may be read before they are written are cleared in each round. */
+static void visit_drop_nils(Scoping *s, Node *node, Block *block)
+{
+    (void)s, (void)block;
+    if (node->kind != NODE_BLOCK || !node->block->is_inlined)
+        return;
+    Block *inner = node->block;
+    size_t count = 0;
+    while (count < inner->statement_count) {
+        const Node *each = inner->statements[count];
+        if (each->kind != NODE_ASSIGN || !node_is_named(each->assign.value, VARIABLE_NIL) ||
+            !list_includes(&inner->temps, each->assign.target->use.variable))
+            break;
+        count++;
+    }
+    inner->statements += count;
+    inner->statement_count -= count;
+}
+
+/* --- Variables that are only taken along --- */
+
+static void visit_mention(Scoping *s, Node *node, Block *block)
+{
+    (void)block;
+    const Variable *variable = node->kind == NODE_VARIABLE ? node->use.variable
+                               : node->kind == NODE_ASSIGN ? node->assign.target->use.variable
+                                                           : NULL;
+    for (size_t i = 0; variable && i < s->count; i++) {
+        const Variable *each = s->slots[i].variable;
+        bool within = each == variable;
+        for (size_t j = 0; j < each->remote_count; j++)
+            within |= each->remote[j] == variable;
+        s->slots[i].as_other += within;
+    }
+}
+
+void scope_mention(Decompiler *d, Block *block, const VariableList *copied)
+{
+    Scoping scoping = {.d = d, .actual = block, .count = copied->count}, *s = &scoping;
+    if (decompile_refused(d) || !copied->count)
+        return;
+    s->slots = arena_alloc(d->all->tools->arena, s->count * sizeof *s->slots);
+    for (size_t i = 0; i < s->count; i++)
+        s->slots[i].variable = copied->items[i];
+    each_in_block(s, block, visit_mention);
+    Block *outer = d->block;
+    Node **statements = block->statements;
+    size_t count = block->statement_count;
+    block->statements = NULL;
+    block->statement_count = 0;
+    d->block = block;
+    for (size_t i = 0; i < s->count; i++) {
+        Variable *each = s->slots[i].variable;
+        if (!s->slots[i].as_other)
+            decompile_statement(d, variable_use(s, each->is_vector ? each->remote[0] : each));
+    }
+    bool ends_in_nil = !count && block->statement_count; /* [] answers nil, and not the variable */
+    for (size_t i = 0; i < count; i++)
+        decompile_statement(d, statements[i]);
+    if (ends_in_nil)
+        decompile_statement(d, decompile_nil(d));
+    d->block = outer;
+}
+
 void scope_declare(Decompiler *d)
 {
     Scoping scoping = {.d = d, .actual = d->block}, *s = &scoping;
@@ -377,4 +475,6 @@ void scope_declare(Decompiler *d)
     insert_starts(s, s->actual);
     each_in_block(s, s->actual, visit_check_loops);
     declare(s);
+    if (!(d->all->ways & DECOMPILE_KEEP_NILS))
+        each_in_block(s, s->actual, visit_drop_nils);
 }

@@ -2,6 +2,7 @@
  * against what their bytecode does, in both sets. The evaluator knows nothing of inlining or of
  * where temporaries live: every block is an object, every activation has variables of its own.
  * OSVM_TEST_LONG: more methods; OSVM_TEST_SEED: another start. */
+#include "compiler/decompile.h"
 #include "compiler/codegen.h"
 #include "compiler/number.h"
 #include "kernel/bytecode/opcodes.h"
@@ -864,6 +865,7 @@ static const char *compare(const Tree *t, const Machine *m)
 
 typedef struct {
     int compared, unfinished, refused, wrong;
+    int not_back; /* what was decompiled compiles to other code */
 } Score;
 
 static const char *run_code(const CompiledCode *code, const Tree *t)
@@ -895,7 +897,7 @@ static void run_method(Writer *w, Score *score)
     diagnostics_init(&diagnostics, arena);
     diagnostics.enabled = 0;
     CompileTools tools = {arena, names_new(arena), &diagnostics};
-    ClassScope scope = {"Foo", NULL, 0, false, NULL, NULL};
+    ClassScope scope = {.class_name = "Foo"};
     put_method(w);
     SourceText *source = source_new(arena, "random", w->text, w->size);
     Method *tree = parse(&tools, source);
@@ -920,6 +922,8 @@ static void run_method(Writer *w, Score *score)
         }
         difference = code ? run_code(code, &t) : "it does not compile";
         score->compared++;
+        Decompiled back = code ? decompile_text(&tools, code, &scope) : (Decompiled){NULL, NULL};
+        score->not_back += back.why != NULL;
         if (difference && score->wrong++ < 3) {
             diag("%s: %s\n%s", set == SET_V3 ? "V3" : "Sista", difference, w->text);
             for (Diagnostic *each = diagnostics.first; each; each = each->next)
@@ -933,7 +937,7 @@ int main(void)
     static Writer writer;
     const char *seed = getenv("OSVM_TEST_SEED");
     int methods = getenv("OSVM_TEST_LONG") ? METHODS_LONG : METHODS;
-    Score score = {0, 0, 0, 0};
+    Score score = {0};
     random_state = seed ? strtoull(seed, NULL, 0) : 0x9E3779B97F4A7C15;
     random_state += random_state == 0;
     diag("seed 0x%llx", (unsigned long long)random_state);
@@ -943,6 +947,10 @@ int main(void)
         arena_free(arena);
     }
     is_int(score.wrong, 0, "%d methods: bytecode does what the tree means", score.compared / 2);
+    /* Statements that do nothing and temporaries that are never used leave too little behind. */
+    ok(score.not_back < score.compared / 4,
+       "decompiled, most come back to the same bytecode (%d of %d do not)", score.not_back,
+       score.compared);
     ok(score.compared > methods, "enough of them end (%d did not) and fit (%d did not)",
        score.unfinished, score.refused);
     return done_testing();

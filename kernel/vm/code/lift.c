@@ -1,4 +1,4 @@
-#include "kernel/vm/image/lift.h"
+#include "kernel/vm/code/lift.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 
 #include "compiler/decompile.h"
 #include "kernel/vm/image/inspect.h"
-#include "kernel/vm/image/lift.h"
+#include "kernel/vm/code/lift.h"
 
 /* Why methods do not come back, with how many there are of each. */
 typedef struct {
@@ -103,8 +103,8 @@ static int compare_reasons(const void *one, const void *other)
 static void put_summary(Decompile *d)
 {
     qsort(d->reasons, d->reason_count, sizeof *d->reasons, compare_reasons);
-    printf("%u methods: %u compile to the same code again, %u to the same instructions with literals "
-           "in another order, %u to other code, %u have no text\n",
+    printf("%u methods: %u compile to the same code again, %u to the same instructions with "
+           "literals in another order, %u to other code, %u have no text\n",
            d->methods, d->same, d->reordered, d->different, d->refused);
     for (unsigned i = 0; i < d->reason_count; i++)
         printf("%8u  %s\n", d->reasons[i].count, d->reasons[i].why);

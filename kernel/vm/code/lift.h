@@ -1,6 +1,6 @@
 /* Code in a heap as a CompiledCode: what assembler, compiler and decompiler work on. */
-#ifndef OSVM_IMAGE_LIFT_H
-#define OSVM_IMAGE_LIFT_H
+#ifndef OSVM_CODE_LIFT_H
+#define OSVM_CODE_LIFT_H
 
 #include "compiler/scope.h"
 #include "kernel/vm/vm.h"
