@@ -7,15 +7,33 @@
 #include "kernel/bytecode/opcodes.h"
 #include "print.h"
 
-static const char *literal_difference(const Literal *one, const Literal *other)
+/* The name of a variable, or of the method's class where it stands for that; NULL for others. */
+static const char *variable_name(const CompiledCode *code, const Literal *literal)
 {
-    if (one->kind != other->kind)
-        return "a literal is of another kind";
-    if (one->kind == LITERAL_CODE)
-        return code_difference(one->code_block, other->code_block);
-    if (one->kind == LITERAL_OUTER_CODE || one->kind == LITERAL_METHOD_CLASS)
+    if (literal->kind == LITERAL_METHOD_CLASS)
+        return literal->name ? literal->name : code->class_name;
+    return literal->kind == LITERAL_VARIABLE ? literal->name : NULL;
+}
+
+static bool same_variable(const CompiledCode *one, const Literal *a, const CompiledCode *other,
+                          const Literal *b)
+{
+    const char *name = variable_name(one, a), *other_name = variable_name(other, b);
+    return name && other_name && strcmp(name, other_name) == 0;
+}
+
+static const char *literal_difference(const CompiledCode *one, const Literal *a,
+                                      const CompiledCode *other, const Literal *b)
+{
+    if (same_variable(one, a, other, b))
         return NULL;
-    return literal_equal(one, other) ? NULL : "a literal differs";
+    if (a->kind != b->kind)
+        return "a literal is of another kind";
+    if (a->kind == LITERAL_CODE)
+        return code_difference(a->code_block, b->code_block);
+    if (a->kind == LITERAL_OUTER_CODE || a->kind == LITERAL_METHOD_CLASS)
+        return NULL;
+    return literal_equal(a, b) ? NULL : "a literal differs";
 }
 
 /* --- Instruction by instruction --- */
@@ -36,14 +54,6 @@ static bool has_literal(const Instruction *i)
     }
 }
 
-/* Names of classes are written in two ways: as a variable and as the class of the method. */
-static bool same_variable(const Literal *one, const Literal *other)
-{
-    bool variables = (one->kind == LITERAL_VARIABLE || one->kind == LITERAL_METHOD_CLASS) &&
-                     (other->kind == LITERAL_VARIABLE || other->kind == LITERAL_METHOD_CLASS);
-    return variables && one->name && other->name && strcmp(one->name, other->name) == 0;
-}
-
 static bool same_literal(const CompiledCode *one, uint32_t i, const CompiledCode *other, uint32_t j)
 {
     if (i >= one->literal_count || j >= other->literal_count)
@@ -51,7 +61,7 @@ static bool same_literal(const CompiledCode *one, uint32_t i, const CompiledCode
     const Literal *a = one->literals[i], *b = other->literals[j];
     if (a->kind == LITERAL_CODE && b->kind == LITERAL_CODE)
         return same_instructions(a->code_block, b->code_block);
-    return literal_equal(a, b) || same_variable(a, b);
+    return literal_equal(a, b) || same_variable(one, a, other, b);
 }
 
 /* Jumps go equally far if as many instructions lie between. */
@@ -127,7 +137,8 @@ const char *code_difference(const CompiledCode *one, const CompiledCode *other)
     if (one->literal_count != other->literal_count)
         return LITERALS_ELSEWHERE;
     for (size_t i = 0; i < one->literal_count; i++) {
-        const char *difference = literal_difference(one->literals[i], other->literals[i]);
+        const char *difference =
+            literal_difference(one, one->literals[i], other, other->literals[i]);
         if (difference)
             return difference;
     }

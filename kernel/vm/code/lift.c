@@ -421,6 +421,14 @@ static const char *selector_of(const CompiledCode *code)
                                                                                     : NULL;
 }
 
+static void set_class_name(CompiledCode *code, const char *name)
+{
+    code->class_name = name;
+    for (size_t i = 0; i < code->literal_count; i++)
+        if (code->literals[i]->kind == LITERAL_CODE)
+            set_class_name(code->literals[i]->code_block, name);
+}
+
 CompiledCode *lift_code(Vm *vm, Arena *arena, Oop oop, const char **why)
 {
     Lifter lifter = {.vm = vm, .arena = arena};
@@ -433,7 +441,7 @@ CompiledCode *lift_code(Vm *vm, Arena *arena, Oop oop, const char **why)
         return NULL;
     code->selector = selector_of(code);
     if (!is_block && literals && code->literals[literals - 1]->kind == LITERAL_METHOD_CLASS)
-        code->class_name = code->literals[literals - 1]->name;
+        set_class_name(code, code->literals[literals - 1]->name);
     return code;
 }
 
