@@ -1,0 +1,236 @@
+#!/usr/bin/env perl
+# Every tier answers the same: operations compiled as bytecodes, inlined primitives and sends, over
+# tables of operands, in both bytecode sets, by the interpreter, in machine code, and under stress (all
+# compiled at first call, a code zone so small that methods are thrown out all the time, a small eden,
+# checked variants), natively and on the simulated processor. Prints how many cases were compared.
+use strict;
+use warnings;
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $osvm = $ENV{OSVM} || 'build/osvm';
+my $dir  = tempdir(CLEANUP => !$ENV{KEEP});
+my @binary = qw(+ - < > <= >= = ~= * / \\\\ @ // == ~~ bitAnd: bitOr: at:);
+my @constants = ('0', '1', '-1', '3', '-7', '1152921504606846975', '-1152921504606846976', '1.5', '$a',
+    'nil', 'true', '#size');
+
+# A method for each operation: its selector and source. Receiver and arguments are the operands.
+my @methods;
+sub method {
+    my ($arguments, $body) = @_;
+    my $name = 'op' . (scalar(@methods) + 1);
+    my $head = $name . ($arguments == 1 ? ': a' : $arguments == 2 ? ": a with: b" : ": a with: b with: c");
+    push @methods, [$arguments, $name, "Tiers >> $head [\n\t$body\n]"];
+}
+for my $op (@binary) {
+    method(2, "^ a $op b");
+    method(2, "^ (a $op b) == true ifTrue: [ 1 ] ifFalse: [ 2 ]");
+    next if $op eq 'at:';
+    method(1, "^ a $op $_") for @constants;
+    method(1, "^ $_ $op a") for @constants;
+}
+for my $op (qw(< > <= >= = ~= == ~~)) {
+    method(2, "^ a $op b ifTrue: [ 1 ] ifFalse: [ 2 ]");
+    method(2, "^ (a $op b) not ifTrue: [ a ] ifFalse: [ b ]");
+    method(1, "^ a $op 3 ifTrue: [ a ] ifFalse: [ 2 ]");
+    method(1, "| n | n := 0. [ n < 5 and: [ a $op n ] ] whileTrue: [ n := n + 1 ]. ^ n");
+}
+method(1, "^ a bitShift: $_") for 0, 1, -1, 2, -2, 29, 30, 31, 59, 60, 61, 62, 63, 64, -60, -61, -63, -64, -65, 'nil';
+method(1, "^ $_ bitShift: (a isInteger ifTrue: [ a bitAnd: 127 ] ifFalse: [ a ])") for 1, -1, 5, 1152921504606846975;
+method(2, "^ { a. a + b. b }");
+method(1, "^ a $_") for qw(class size isNil notNil hash x y);
+method(1, "^ [ a ] value");
+method(1, "^ [ :each | each ] value: a");
+method(2, "^ [ :each | each + b ] value: a");
+method(2, "| sum | sum := a. [ sum := sum + b ] value. ^ sum");
+method(2, "#(1 2 3) do: [ :each | each = 2 ifTrue: [ ^ a ] ]. ^ b");
+method(2, "| vector | vector := 0. [ :x | vector := vector + x ] value: 3. ^ { vector. a. b }");
+method(2, "one := a. two := b. ^ { one. two. one == two }");
+method(2, "^ thisContext sender == nil ifTrue: [ a ] ifFalse: [ b ]");
+method(2, "| array | array := Array new: 3. array at: 1 put: a; at: 3 put: b. ^ array");
+method(2, "^ (a == b or: [ a == nil ]) and: [ b == nil ]");
+method(1, "^ (Array new: 4) at: 2 put: a; yourself");
+method(1, "^ self perform: #echo: with: a");
+method(2, "^ self perform: #echo:and: with: a with: b");
+method(3, "^ a copy at: b put: c");
+method(3, "| copy | copy := a copy. copy at: b put: c. ^ copy");
+
+my $package = "$dir/Tiers";
+make_path($package);
+open my $out, '>', "$package/Tiers.class.st" or die $!;
+print $out <<'CLASS';
+Class { #name : #Tiers, #superclass : #Answers, #instVars : [ 'one', 'two' ],
+	#classInstVars : [ 'escape' ], #category : #'Tiers' }
+
+{ #category : #running }
+Tiers class >> printAll [
+	"Errors leave the operation, with a symbol."
+	self replace: #doesNotUnderstand: by: #tiersDoesNotUnderstand:.
+	self replace: #error: by: #tiersError:.
+	self new printAll
+]
+
+{ #category : #running }
+Tiers class >> escape [
+	^ escape
+]
+
+{ #category : #running }
+Tiers class >> escape: aBlock [
+	escape := aBlock
+]
+
+{ #category : #running }
+Tiers >> answer: aBlock [
+	"What the block answers, or the selector that was not understood in it."
+	self class escape: [ :symbol | ^ symbol ].
+	^ aBlock value
+]
+
+{ #category : #running }
+Tiers class >> replace: selector by: other [
+	Object addSelector: selector withMethod: (Object methodDict at: other)
+]
+
+{ #category : #running }
+Tiers >> echo: thing [
+	^ thing
+]
+
+{ #category : #running }
+Tiers >> echo: thing and: other [
+	^ { thing. other }
+]
+
+{ #category : #operands }
+Tiers >> operands [
+	^ {0. 1. -1. 2. 7. -7. 64. 255. 1073741824. 4294967296. 9007199254740993. 1152921504606846975.
+		-1152921504606846976. 1152921504606846976. -9223372036854775808. 340282366920938463463374607431768211456.
+		0.0. 0.0 negated. 1.0. -2.5. 3.0e10. 1.152921504606847e18. 5.877471754111438e-39. 1.0e300.
+		self infinity negated. self nan} , { #[31 62 93]. 'hello' } ,
+		{ (Array new: 3) at: 2 put: $b; yourself. $a. nil. true. 3 @ 4. Object}
+]
+
+{ #category : #running }
+Tiers >> answerTo: selector with: first [
+	<primitive: 83>
+]
+
+{ #category : #running }
+Tiers >> answerTo: selector with: first with: second [
+	<primitive: 83>
+]
+
+{ #category : #running }
+Tiers >> answerTo: selector with: first with: second with: third [
+	<primitive: 83>
+]
+
+{ #category : #running }
+Tiers >> run: selector with: first [
+	self print: (self answer: [ self answerTo: selector with: first ]).
+	stream nextPutAll: ' '
+]
+
+{ #category : #running }
+Tiers >> run: selector with: first with: second [
+	self print: (self answer: [ self answerTo: selector with: first with: second ]).
+	stream nextPutAll: ' '
+]
+
+CLASS
+print $out "{ #category : #operations }\n$_->[2]\n\n" for @methods;
+my @runs = map {
+    my ($arguments, $name) = @$_;
+    $arguments == 1 ? "self each: #$name:" : $arguments == 2 ? "self pairs: #$name:with:" : "self stores: #$name:with:with:"
+} @methods;
+my $parts = 0;
+while (my @some = splice @runs, 0, 40) {
+    $parts++;
+    print $out "{ #category : #running }\nTiers >> part$parts [\n\t" . join(".\n\t", @some) . "\n]\n\n";
+}
+print $out "{ #category : #running }\nTiers >> printAll [\n\t"
+    . join(".\n\t", map { "self part$_" } 1 .. $parts) . "\n]\n\n";
+print $out <<'CLASS';
+{ #category : #running }
+Tiers >> each: selector [
+	stream := WriteStream new.
+	stream nextPutAll: selector; nextPutAll: ' '.
+	self operands do: [ :each | self run: selector with: each ].
+	self printLine
+]
+
+{ #category : #running }
+Tiers >> pairs: selector [
+	self operands do: [ :first |
+		stream := WriteStream new.
+		stream nextPutAll: selector; nextPutAll: ' '.
+		self print: first.
+		stream nextPutAll: ': '.
+		self operands do: [ :second | self run: selector with: first with: second ].
+		self printLine ]
+]
+
+{ #category : #running }
+Tiers >> stores: selector [
+	self things do: [ :thing |
+		thing class == Object class ifFalse: [
+			stream := WriteStream new.
+			stream nextPutAll: selector; nextPutAll: ' '.
+			self indices do: [ :index |
+				self values do: [ :value |
+					self print: (self answer: [ self answerTo: selector with: thing with: index with: value ]).
+					stream nextPutAll: ' ' ] ].
+			self printLine ] ]
+]
+CLASS
+close $out;
+open $out, '>', "$package/Object.extension.st" or die $!;
+print $out <<'EXTENSION';
+Extension { #name : #Object }
+
+{ #category : #'*Tiers' }
+Object >> tiersDoesNotUnderstand: message [
+	Tiers escape value: message selector
+]
+
+{ #category : #'*Tiers' }
+Object >> tiersError: message [
+	Tiers escape value: #error
+]
+EXTENSION
+close $out;
+open $out, '>', "$package/package.st" or die $!;
+print $out "Package { #name : #'Tiers' }\n";
+close $out;
+
+sub run {
+    my ($image, $options) = @_;
+    my $output = `timeout 40 $osvm $options $image 2>&1`;
+    return ($? >> 8, split /\n/, $output);
+}
+
+my $hot = '--jit=x64,threshold=1,loop-threshold=1';
+my @tiers = ("$hot", "$hot --check --code-zone=32K --eden=64K");
+push @tiers, "$hot --cpu=sim" if -e ($ENV{BUILD} || 'build') . '/lib/osvm/any/cpu-sim.so' && $ENV{OSVM_SIM};
+my $cases = 0;
+for my $set (qw(sista v3)) {
+    my $image = "$dir/$set.image";
+    my $built = system($osvm, 'build', "--bytecodes=$set", '--start=Tiers printAll. Console quit: 0', '-o', $image,
+        'image', 't/answers/Answers', $package);
+    is($built, 0, "$set: image is built") or next;
+    my ($status, @expected) = run($image, '--jit=none');
+    is($status, 0, "$set: the interpreter ends normally");
+    $cases += split / / for @expected;
+    for my $tier (@tiers) {
+        my ($status, @answers) = run($image, $tier);
+        is($status, 0, "$set $tier: ends normally");
+        my @differ = grep { ($answers[$_] // '') ne ($expected[$_] // '') } 0 .. ($#expected > $#answers ? $#expected : $#answers);
+        is(scalar @differ, 0, "$set $tier: every case answers the same");
+        diag("interpreter: " . ($expected[$_] // 'nothing') . "\n    machine code: " . ($answers[$_] // 'nothing'))
+            for @differ[0 .. ($#differ < 2 ? $#differ : 2)];
+    }
+}
+diag("$cases cases in each of " . @tiers . " tiers");
+done_testing();
