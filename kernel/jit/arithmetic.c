@@ -70,6 +70,104 @@ static void settle(Unit *u, const Binary *o, const Instruction *jump)
     op_jump(&u->b, o->join);
 }
 
+/* ---- Immediate floats, in the slow path ---- */
+
+static unsigned unused(unsigned busy)
+{
+    static const uint8_t registers[] = {JIT_D, JIT_E, JIT_C, JIT_B, JIT_A, JIT_RESULT};
+    unsigned i = 0;
+    while (busy & bit(registers[i]))
+        i++;
+    return registers[i];
+}
+
+static void check_small_float(Build *b, unsigned reg, unsigned scratch, unsigned other)
+{
+    op_ab(b, JIT_MOVE, scratch, reg);
+    op_av(b, JIT_AND_CONSTANT, scratch, TAG_MASK);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, scratch, (SWord)SMALL_FLOAT_TAG, other);
+}
+
+/* Float register `to` := the immediate in `reg`; to `zero`, if there is such a label, if it is 0. */
+static void unbox(Build *b, unsigned to, unsigned reg, unsigned scratch, unsigned zero)
+{
+    unsigned tiny = zero == LABEL_NONE ? build_label(b) : zero;
+    op_ab(b, JIT_MOVE, scratch, reg);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, scratch, 3);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW_EQUAL, scratch, 1, tiny);
+    op_av(b, JIT_ADD_CONSTANT, scratch, (SWord)SMALL_FLOAT_OFFSET);
+    if (zero == LABEL_NONE)
+        build_here(b, tiny);
+    op_av(b, JIT_ROTATE_RIGHT_CONSTANT, scratch, 1);
+    op_ab(b, JIT_FLOAT_FROM_BITS, to, scratch);
+}
+
+/* `to` := float register 0 as an immediate; to `boxed` if it is none. */
+static void box(Build *b, unsigned to, unsigned bits, unsigned scratch, unsigned boxed)
+{
+    unsigned tiny = build_label(b);
+    op_ab(b, JIT_FLOAT_TO_BITS, bits, 0);
+    op_av(b, JIT_ROTATE_RIGHT_CONSTANT, bits, 63);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW_EQUAL, bits, 1, tiny);
+    op_av(b, JIT_CONSTANT, scratch, (SWord)(SMALL_FLOAT_OFFSET | 1));
+    op_branch(b, JIT_BELOW_EQUAL, bits, scratch, boxed);
+    op_av(b, JIT_ADD_CONSTANT, bits, -(SWord)SMALL_FLOAT_OFFSET);
+    op_ab(b, JIT_MOVE, scratch, bits);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, scratch, 61);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, scratch, 0, boxed);
+    build_here(b, tiny);
+    op_av(b, JIT_SHIFT_LEFT_CONSTANT, bits, 3);
+    op_av(b, JIT_OR_CONSTANT, bits, (SWord)SMALL_FLOAT_TAG);
+    op_ab(b, JIT_MOVE, to, bits);
+}
+
+static void float_outcome(Unit *u, const Binary *o, JitCondition c, const Instruction *jump)
+{
+    Build *b = &u->b;
+    unsigned yes = build_label(b), no = o->join;
+    if (jump && jump->op == OP_JUMP_IF_TRUE)
+        yes = unit_target(u, jump->target);
+    else if (jump) {
+        yes = o->join;
+        no = unit_target(u, jump->target);
+    } else
+        op_load(b, o->dest, JIT_VM, VAR(heap.true_object), WORD_SHIFT);
+    JitInstruction *i = build_add(b, JIT_FLOAT_BRANCH);
+    *i = (JitInstruction){.operation = JIT_FLOAT_BRANCH, .condition = (uint8_t)c, .a = 0, .b = 1,
+                          .label = (uint16_t)(jump ? yes : o->join)};
+    if (!jump)
+        op_load(b, o->dest, JIT_VM, VAR(heap.false_object), WORD_SHIFT);
+    op_jump(b, no);
+    if (!jump)
+        build_here(b, yes); /* unused, but every label has a place */
+}
+
+static void small_floats(Unit *u, const Binary *o, unsigned routine, SWord argument,
+                         const Instruction *jump)
+{
+    static const JitOperation operations[] = {
+        [FAST_ADD] = JIT_FLOAT_ADD, [FAST_SUBTRACT] = JIT_FLOAT_SUBTRACT,
+        [FAST_MULTIPLY] = JIT_FLOAT_MULTIPLY, [FAST_DIVIDE] = JIT_FLOAT_DIVIDE};
+    Build *b = &u->b;
+    bool arithmetic = routine == ROUTINE_FLOAT;
+    if (WORD_BITS != 64 || (!arithmetic && routine != ROUTINE_FLOAT_COMPARE) || o->constant ||
+        sim_is_integer(o->left))
+        return;
+    unsigned other = build_label(b), busy = bit(o->a) | bit(o->b);
+    unsigned bits = unused(busy), scratch = unused(busy | bit(bits));
+    check_small_float(b, o->a, bits, other);
+    check_small_float(b, o->b, bits, other);
+    unbox(b, 0, o->a, bits, LABEL_NONE);
+    unbox(b, 1, o->b, bits, arithmetic && argument == FAST_DIVIDE ? other : LABEL_NONE);
+    if (arithmetic) {
+        op_ab(b, operations[argument], 0, 1);
+        box(b, o->dest, bits, scratch, other);
+        op_jump(b, o->join);
+    } else
+        float_outcome(u, o, (JitCondition)argument, jump);
+    build_here(b, other);
+}
+
 /* The slow path; ends in the main section behind the join. */
 static void close_binary(Unit *u, const Binary *o, unsigned routine, SWord argument,
                          const Instruction *jump)
@@ -77,6 +175,7 @@ static void close_binary(Unit *u, const Binary *o, unsigned routine, SWord argum
     Build *b = &u->b;
     build_cold(b);
     build_here(b, o->slow);
+    small_floats(u, o, routine, argument, jump);
     push_operands(u, o);
     if (routine != NO_ROUTINE) {
         unsigned send = build_label(b);

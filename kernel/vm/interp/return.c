@@ -140,6 +140,28 @@ static void abandon(Vm *vm, Activation home)
     }
 }
 
+/* Returns from a frame above which only frames of its page run, to its caller on the same page. */
+static bool return_on_page(Vm *vm, Word home, Oop value)
+{
+    Word fp = vm->fp;
+    while (fp && fp != home)
+        fp = frame_at(fp)[FRAME_SAVED_FP];
+    if (!fp || !frame_at(home)[FRAME_SAVED_FP])
+        return false;
+    for (fp = vm->fp;; fp = frame_at(fp)[FRAME_SAVED_FP]) {
+        if (frame_at(fp)[FRAME_CONTEXT])
+            stack_kill_context(vm, frame_at(fp)[FRAME_CONTEXT]);
+        if (fp == home)
+            break;
+    }
+    Word *frame = frame_at(home);
+    vm->sp = pointer_word(frame_top(frame));
+    vm->ip = frame[FRAME_RETURN];
+    vm->fp = frame[FRAME_SAVED_FP];
+    *vm_top(vm) = value;
+    return true;
+}
+
 Oop return_non_local(Vm *vm, Oop value)
 {
     Oop home_context = home_of_running(vm), unwind = NO_OOP;
@@ -164,6 +186,8 @@ Oop return_non_local(Vm *vm, Oop value)
         push(vm, unwind);
         return send(vm, SPECIAL_ABOUT_TO_RETURN_THROUGH, 2);
     }
+    if (home.fp && return_on_page(vm, home.fp, value))
+        return NO_OOP;
     Activation target = sender_of(home);
     if (is_end(target) || (target.context && !stack_is_resumable(vm, target.context)))
         return return_impossible(vm, value);
