@@ -39,7 +39,6 @@
 #define RESUME do { if (UNLIKELY(jit_is_pc(vm, pointer_word(ip)))) goto machine; NEXT; } while (0)
 #define HAS_MACHINE_CODE(code) UNLIKELY(!is_small_integer(object_slots(code)[0]))
 #define BOOLEAN(x) ((x) ? heap->true_object : heap->false_object)
-#define NO_MEMORY(label) do { again = &&label; goto no_memory; } while (0)
 #define CODES(first, last, label) [first ... last] = &&label
 
 /* What both sets have in common, for each of their table rows. */
@@ -135,7 +134,6 @@ void interpret(Vm *vm)
     Word ext_a = 0;
     SWord ext_b = 0;
     bool b_seen = false;
-    const void *again; /* see no_memory */
     /* operands on their way to shared code */
     Oop value;
     Word index;
@@ -199,7 +197,7 @@ push_context:
     SAVE;
     value = stack_active_context(vm);
     if (UNLIKELY(!value))
-        NO_MEMORY(push_context);
+        goto no_memory;
     PUSH(value);
     NEXT;
 push_pseudo:
@@ -233,7 +231,7 @@ new_array: {
     SAVE;
     value = heap_allocate(heap, count, FORMAT_INDEXABLE, CLASS_ARRAY);
     if (UNLIKELY(!value))
-        NO_MEMORY(new_array);
+        goto no_memory;
     if (*ip++ & 128) {
         for (unsigned i = 0; i < count; i++)
             heap_store(heap, value, count - 1 - i, sp[i]);
@@ -1000,13 +998,14 @@ broken: /* the instruction met an object it cannot work on; ip is behind it */
     SAVE;
     value = return_unknown_bytecode(vm);
     goto after_helper;
-no_memory: /* for an object the bytecode makes; it begins again at `again`, with the ip saved */
+no_memory: /* for an object the bytecode makes: it begins again. The ip saved is behind the opcode. */
     if (!memory_make_room(vm, ROOM_FOR_BYTECODE)) {
         report_fatal(vm, "no memory left");
         return;
     }
     LOAD;
-    goto *again;
+    ip--;
+    NEXT;
 
     /* ---- Closures and primitives as bytecodes ---- */
 
@@ -1014,7 +1013,7 @@ v3_closure:
     SAVE;
     value = fast_push_closure(vm, ip[0] & 15, ip[0] >> 4, pointer_word(ip + 3));
     if (UNLIKELY(!value))
-        NO_MEMORY(v3_closure);
+        goto no_memory;
     LOAD_SP;
     ip += 3 + ip[1] * 256 + ip[2];
     NEXT;
@@ -1023,7 +1022,7 @@ sista_closure:
     value = fast_push_closure(vm, (unsigned)((ip[0] & 7) + ext_a % 16 * 8),
                               (unsigned)((ip[0] >> 3 & 7) + ext_a / 16 * 8), pointer_word(ip + 2));
     if (UNLIKELY(!value))
-        NO_MEMORY(sista_closure);
+        goto no_memory;
     LOAD_SP;
     ip += 2 + ip[1] + ext_b * 256;
     ext_a = 0, ext_b = 0, b_seen = false;
@@ -1037,7 +1036,7 @@ full_closure:
         goto broken;
     value = fast_push_full_closure(vm, value, ip[1]);
     if (UNLIKELY(!value))
-        NO_MEMORY(full_closure);
+        goto no_memory;
     ext_a = 0, ext_b = 0, b_seen = false;
     LOAD_SP;
     ip += 2;
