@@ -800,6 +800,15 @@ static void make_globals(Builder *b)
     offer(b, ROLE_SYMBOL, "SymbolTable", symbols);
 }
 
+/* Some kernels write classes of code as classes of bytes and leave the rest to their builder. */
+static void shape_code_classes(Builder *b)
+{
+    static const Role code[] = {ROLE_COMPILED_METHOD, ROLE_COMPILED_BLOCK};
+    for (size_t i = 0; i < sizeof code / sizeof *code; i++)
+        if (b->roles[code[i]] && b->roles[code[i]]->shape == SHAPE_BYTES)
+            b->roles[code[i]]->shape = SHAPE_COMPILED_CODE;
+}
+
 static bool check_shapes(Builder *b)
 {
     static const struct {
@@ -841,6 +850,7 @@ uint8_t *image_build(Program *program, const ImageOptions *options, size_t *size
     if (!roles_find(program, options->manifest, b->roles) || !check_shapes(b) ||
         tools->diagnostics->error_count)
         return NULL;
+    shape_code_classes(b);
     graph_init(&b->graph, b->arena, options->bits / 8);
     name_table_init(&b->symbols, b->arena);
     name_table_init(&b->globals, b->arena);

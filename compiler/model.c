@@ -73,6 +73,37 @@ bool shape_of_name(const char *name, Shape *shape)
     return false;
 }
 
+static const SourceText *file_of(const SourceText *source)
+{
+    while (source->parent)
+        source = source->parent;
+    return source;
+}
+
+/* A method of this selector is there already. Where both stand in one file the later one counts,
+ * as it does when the file is read into an image; between files there is no order. Answers whether
+ * it took the place of the first. */
+static bool replace_method(Program *program, MethodModel *first, MethodModel *method)
+{
+    Diagnostics *diagnostics = program->tools->diagnostics;
+    ClassModel *owner = method->owner;
+    const char *side = method->class_side ? " class" : "", *selector = method->tree->selector;
+    size_t start = method->tree->selector_start, end = method->tree->selector_end;
+    if (file_of(first->source) != file_of(method->source)) {
+        diagnostics_error(diagnostics, method->source, start, end, "%s%s has two methods %s",
+                          owner->name, side, selector);
+        return false;
+    }
+    diagnostics_warn(diagnostics, WARN_DUPLICATE, method->source, start, end,
+                     "%s%s has two methods %s: the later one is taken", owner->name, side,
+                     selector);
+    MethodList *list = &owner->methods[method->class_side];
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i] == first)
+            list->items[i] = method;
+    return true;
+}
+
 void program_add_method(Program *program, MethodModel *method)
 {
     CompileTools *tools = program->tools;
@@ -86,16 +117,14 @@ void program_add_method(Program *program, MethodModel *method)
         return;
     ClassModel *owner = method->owner;
     NameTable *table = &owner->selectors[method->class_side];
-    if (name_table_get(table, method->tree->selector)) {
-        diagnostics_error(tools->diagnostics, method->source, method->tree->selector_start,
-                          method->tree->selector_end, "%s%s has two methods %s", owner->name,
-                          method->class_side ? " class" : "", method->tree->selector);
+    MethodModel *first = name_table_get(table, method->tree->selector);
+    if (first && !replace_method(program, first, method))
         return;
-    }
     name_table_put(table, method->tree->selector, method);
     if (tools->diagnostics->error_count != errors)
         method->tree = NULL; /* not to be compiled */
-    LIST_ADD(tools->arena, owner->methods[method->class_side], method);
+    if (!first)
+        LIST_ADD(tools->arena, owner->methods[method->class_side], method);
 }
 
 /* --- Files --- */

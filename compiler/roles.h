@@ -24,7 +24,7 @@
     X(BYTE_ARRAY, 50, 26, true, "ByteArray")                                         \
     X(ARRAY, 51, 7, true, "Array")                                                   \
     X(STRING, 52, 6, true, "ByteString String")                                      \
-    X(BITMAP, 53, 4, true, "Bitmap")                                                 \
+    X(BITMAP, 53, 4, false, "Bitmap")                                                \
     X(POINT, 54, 12, true, "Point")                                                  \
     X(COMPILED_METHOD, 0, 16, true, "CompiledMethod")                                \
     X(COMPILED_BLOCK, 0, -1, false, "CompiledBlock")                                 \

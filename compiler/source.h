@@ -52,6 +52,7 @@ typedef enum {
     WARN_UNSENT,      /* a selector that is sent and that no class implements */
     WARN_UNREACHABLE, /* statements behind a return */
     WARN_ENCODING,    /* text that is not UTF-8 */
+    WARN_DUPLICATE,   /* a method that is defined again in the same file */
     WARN_KIND_COUNT
 } WarningKind;
 
@@ -76,7 +77,7 @@ typedef struct Diagnostics {
 
 enum {
     WARNINGS_DEFAULT = 1u << WARN_UNDECLARED | 1u << WARN_UNUSED | 1u << WARN_SHADOWED |
-                       1u << WARN_UNREACHABLE | 1u << WARN_ENCODING,
+                       1u << WARN_UNREACHABLE | 1u << WARN_ENCODING | 1u << WARN_DUPLICATE,
     WARNINGS_ALL = (1u << WARN_KIND_COUNT) - 1,
 };
 

@@ -57,6 +57,30 @@ for text in 'A.class.st:2:18: error: an argument of this operator expected' \
     grep -qF "$text" "$dir/messages"; check $? "reported: $text"
 done
 
+mkdir "$dir/twice" "$dir/plain"
+cat > "$dir/twice/Twice.class.st" << 'END'
+Class { #name : #Twice, #superclass : #Object }
+Twice >> foo [ ^ 'first' ]
+Twice >> foo [ ^ 'second' ]
+END
+"$osvm" build image "$dir/twice" -o "$dir/twice.image" --start='Console printLine: Twice new foo. Console quit: 0' \
+    2> "$dir/messages"
+grep -qF 'Twice has two methods foo: the later one is taken [-Wduplicate]' "$dir/messages"
+check $? "a method defined twice in a file: a warning"
+[ "$("$osvm" "$dir/twice.image")" = second ]; check $? "and the later one counts"
+cat > "$dir/twice/Twice.extension.st" << 'END'
+Extension { #name : #Twice }
+Twice >> foo [ ^ 'third' ]
+END
+"$osvm" build image "$dir/twice" -o "$dir/x.image" 2> "$dir/messages"
+[ $? = 1 ]; check $? "in two files: an error"
+sed 's/#type : #compiledMethod/#type : #bytes/' image/Kernel-Methods/CompiledCode.class.st > "$dir/plain/CompiledCode.class.st"
+mkdir "$dir/kernel" && cp image/*/*.st "$dir/kernel" && cp "$dir/plain/CompiledCode.class.st" "$dir/kernel"
+rm -f "$dir/kernel/Bitmap.class.st"
+"$osvm" build "$dir/kernel" -o "$dir/plain.image" -Wno-undeclared 2> "$dir/messages" &&
+    "$osvm" check "$dir/plain.image" > /dev/null
+check $? "classes of code may be written as classes of bytes, and there need be no Bitmap"
+
 cat > "$dir/extra.st" << 'END'
 'From Squeak6.0'!
 Object subclass: #Extra

@@ -21,7 +21,8 @@ typedef struct {
 static const char *const warning_options[] = {
     "Werror",       "Wall",         "Wundeclared",     "Wunused",        "Wshadowed",
     "Wunsent",      "Wunreachable", "Wencoding",       "Wno-undeclared", "Wno-unused",
-    "Wno-shadowed", "Wno-unsent",   "Wno-unreachable", "Wno-encoding",
+    "Wno-shadowed", "Wno-unsent",   "Wno-unreachable", "Wno-encoding",   "Wduplicate",
+    "Wno-duplicate",
 };
 
 static void build_start(Build *build, Cli *cli)
@@ -113,6 +114,8 @@ static int run_build(Cli *cli, OsvmError *error)
         WARNING("Wno-unused", "off"), WARNING("Wno-shadowed", "off"),                            \
         WARNING("Wno-unsent", "off"), WARNING("Wno-unreachable", "off"),                         \
         WARNING("Wno-encoding", "off"),                                                          \
+        WARNING("Wduplicate", "methods defined twice in a file (on)"),                           \
+        WARNING("Wno-duplicate", "off"),                                                          \
     {                                                                                            \
         .name = NULL                                                                             \
     }
