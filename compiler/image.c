@@ -715,11 +715,11 @@ static void make_special_objects(Builder *b)
 /* --- The start --- */
 
 /* Class-side initialize methods, superclasses first; the expressions of chunk files; `start`. */
-static char *start_source(Builder *b)
+static char *start_source(Builder *b, bool with_classes)
 {
     const char *initialize = names_of(b->program->tools->names, "initialize");
     const char *text = "";
-    for (size_t i = 0; i < b->program->classes.count; i++)
+    for (size_t i = 0; with_classes && i < b->program->classes.count; i++)
         if (name_table_get(&b->classes[i].model->selectors[1], initialize))
             text = arena_printf(b->arena, "%s%s initialize.\n", text, b->classes[i].model->name);
     for (size_t i = 0; i < b->program->expressions.count; i++) {
@@ -730,17 +730,22 @@ static char *start_source(Builder *b)
     return arena_printf(b->arena, "%s%s", text, b->options->start ? b->options->start : "nil");
 }
 
-static Object *make_start_method(Builder *b, const CompiledCode **code)
+static CompiledCode *start_code(Builder *b, bool with_classes)
 {
     CompileTools *tools = b->program->tools;
-    const char *text = start_source(b);
+    const char *text = start_source(b, with_classes);
     SourceText *source = source_new(b->arena, "(start)", text, strlen(text));
     size_t errors = tools->diagnostics->error_count;
     Method *tree = parse_expression(tools, source, 0, source->length);
     ClassScope scope = program_scope(b->program, b->roles[ROLE_UNDEFINED], false);
-    *code = tools->diagnostics->error_count == errors
-                ? compile_method(tools, tree, &scope, b->options->set)
-                : NULL;
+    return tools->diagnostics->error_count == errors
+               ? compile_method(tools, tree, &scope, b->options->set)
+               : NULL;
+}
+
+static Object *make_start_method(Builder *b, const CompiledCode **code)
+{
+    *code = start_code(b, true);
     return *code ? make_code(b, role_class(b, ROLE_UNDEFINED), false, *code, NULL) : NULL;
 }
 
@@ -851,6 +856,11 @@ uint8_t *image_build(Program *program, const ImageOptions *options, size_t *size
         tools->diagnostics->error_count)
         return NULL;
     shape_code_classes(b);
+    if (options->strip) {
+        const CompiledCode *start = start_code(b, false);
+        if (start)
+            *options->strip = program_strip(program, b->roles, start);
+    }
     graph_init(&b->graph, b->arena, options->bits / 8);
     name_table_init(&b->symbols, b->arena);
     name_table_init(&b->globals, b->arena);

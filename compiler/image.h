@@ -4,7 +4,7 @@
 #ifndef OSVM_COMPILER_IMAGE_H
 #define OSVM_COMPILER_IMAGE_H
 
-#include "model.h"
+#include "strip.h"
 
 typedef struct {
     unsigned bits; /* 32 or 64 */
@@ -12,6 +12,7 @@ typedef struct {
     const char *start;          /* expression that is evaluated last; NULL: none */
     const SourceText *manifest; /* NULL: none */
     bool drop_sources;          /* methods do not carry their text */
+    StripResult *strip;         /* not NULL: leave out what is not reached, and say what */
 } ImageOptions;
 
 /* Makes the snapshot of a resolved program, compiling it on the way. NULL after errors; else a

@@ -549,12 +549,19 @@ static Node *parse_cascade(Parser *p, Node *first)
 
 /* --- Expressions and statements --- */
 
+/* Old sources assign with an underscore that stands by itself: no message has this name. */
+static bool is_underscore(const Token *token)
+{
+    return token->kind == TOKEN_IDENTIFIER && strcmp(token->name, "_") == 0;
+}
+
 static bool parser_at_assignment(const Parser *p)
 {
     if (p->token.kind != TOKEN_IDENTIFIER)
         return false;
     Scanner ahead = p->scanner;
-    return scanner_next(&ahead).kind == TOKEN_ASSIGN;
+    Token next = scanner_next(&ahead);
+    return next.kind == TOKEN_ASSIGN || is_underscore(&next);
 }
 
 static Node *parse_assignment(Parser *p)

@@ -81,6 +81,28 @@ rm -f "$dir/kernel/Bitmap.class.st"
     "$osvm" check "$dir/plain.image" > /dev/null
 check $? "classes of code may be written as classes of bytes, and there need be no Bitmap"
 
+mkdir "$dir/strip"
+cat > "$dir/strip/Used.class.st" << 'END'
+Class { #name : #Used, #superclass : #Object }
+Used >> performed [ ^ 'performed' ]
+Used >> unused [ ^ Unused new ]
+END
+echo "Class { #name : #Unused, #superclass : #Object }" > "$dir/strip/Unused.class.st"
+start='Console printLine: (Used new perform: #performed). Console quit: 5'
+for bits in 64 32; do
+    "$osvm" build image "$dir/strip" -o "$dir/whole.image" --bits=$bits --start="$start"
+    "$osvm" build image "$dir/strip" -o "$dir/strip.image" --bits=$bits --start="$start" --strip="$dir/report" > "$dir/out"
+    check $? "$bits bits, --strip: it builds"
+    grep -qE '^[0-9]+ of [0-9]+ classes and [0-9]+ of [0-9]+ methods are left out$' "$dir/out"; check $? "and says how much is left out"
+    grep -qx 'Unused' "$dir/report" && grep -qx 'Used>>unused' "$dir/report"; check $? "and what"
+    ! grep -q 'performed' "$dir/report"; check $? "but nothing that a symbol names"
+    [ $(($(stat -c %s "$dir/strip.image") * 10)) -lt $(($(stat -c %s "$dir/whole.image") * 9)) ]; check $? "the image is smaller"
+    "$osvm" check "$dir/strip.image" > /dev/null; check $? "and sound"
+    [ "$("$osvm" --check "$dir/strip.image")" = performed ]; check $? "and does the same"
+    "$osvm" build "$dir/strip" image -o "$dir/again.image" --bits=$bits --start="$start" --strip > /dev/null
+    cmp -s "$dir/strip.image" "$dir/again.image"; check $? "and is the same file each time"
+done
+
 cat > "$dir/extra.st" << 'END'
 'From Squeak6.0'!
 Object subclass: #Extra

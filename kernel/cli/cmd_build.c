@@ -73,9 +73,22 @@ static int write_image(const char *path, const uint8_t *bytes, size_t size, Osvm
     return written ? OSVM_OK : OSVM_CANNOT_CREATE;
 }
 
+/* Says how much was left out, and writes what. */
+static int report_strip(const Cli *cli, const StripResult *strip, OsvmError *error)
+{
+    const char *path = options_text(cli->options, "strip");
+    printf("%zu of %zu classes and %zu of %zu methods are left out\n",
+           strip->classes - strip->kept_classes, strip->classes,
+           strip->methods - strip->kept_methods, strip->methods);
+    return path && *path ? write_image(path, (const uint8_t *)strip->report,
+                                       strlen(strip->report), error)
+                         : OSVM_OK;
+}
+
 static int run_build(Cli *cli, OsvmError *error)
 {
     Build build;
+    StripResult strip = {0};
     size_t size;
     const char *output = options_text(cli->options, "o"),
                *manifest = options_text(cli->options, "manifest");
@@ -88,9 +101,12 @@ static int run_build(Cli *cli, OsvmError *error)
     build.options.start = options_text(cli->options, "start");
     build.options.drop_sources = strcmp(options_text(cli->options, "sources"), "drop") == 0;
     build.options.manifest = manifest ? source_read_file(&build.diagnostics, manifest) : NULL;
+    build.options.strip = options_given(cli->options, "strip") ? &strip : NULL;
     uint8_t *image = image_build(&build.program, &build.options, &size);
     int status = image ? write_image(output, image, size, error) : WRONG_SOURCES;
     free(image);
+    if (status == OSVM_OK && build.options.strip)
+        status = report_strip(cli, &strip, error);
     return build_finish(&build, status);
 }
 
@@ -132,6 +148,10 @@ static const OsvmOption build_options[] = {
      .choices = "keep|drop",
      .value = "keep",
      .help = "whether methods carry their source text"},
+    {.name = "strip",
+     .kind = OSVM_OPTIONAL_TEXT,
+     .choices = "REPORT",
+     .help = "leave out what the start cannot reach; what that was goes to the file"},
     {.name = "manifest",
      .kind = OSVM_TEXT,
      .choices = "FILE",
