@@ -365,6 +365,9 @@ static Piece *finish(Unit *u, PieceKind kind)
         u->b.jit->compiled++;
     else {
         u->b.jit->refused++;
+        u->b.vm->setup->host->log(u->b.vm->setup->host, OSVM_DEBUG,
+                                  "jit: code of %zu bytes and %zu literals is refused: %s", u->view.count,
+                                  u->view.literal_count, u->b.failed ? "too large" : "no room, or a jump it does not know");
         ((CodeFacts *)code_facts(u->b.vm, u->code))->refused = true;
     }
     return piece;

@@ -78,6 +78,7 @@ bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
     jit->stacks_end = stack_zone_end(vm);
     vm->jit.state = jit;
     jit->threshold = (unsigned)back_end->host->option_number(back_end->host, "threshold");
+    jit->deopt = (unsigned)back_end->host->option_number(back_end->host, "deopt");
     jit->loop_threshold = (unsigned)back_end->host->option_number(back_end->host, "loop-threshold");
     if (!zone_open(vm, error) || !processor_open(vm, error))
         return false;

@@ -151,6 +151,7 @@ typedef struct Jit {
     void *write_view;
     Word enter;            /* address of the stub */
     unsigned threshold, loop_threshold;
+    unsigned deopt;        /* poll points after which all frames leave machine code; 0: never */
     uint32_t stamp;
     Piece **pieces;        /* by address */
     uint32_t piece_count, piece_capacity;

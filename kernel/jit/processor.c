@@ -167,6 +167,8 @@ uint64_t jit_next_move(const Vm *vm)
     const CoreSetup *setup = vm->setup;
     if (!vm->jit.state)
         return UINT64_MAX;
+    if (vm->jit.state->deopt)
+        return vm->polls + vm->jit.state->deopt;
     if (setup->sim_from > vm->polls)
         return setup->sim_from;
     return setup->sim_until > vm->polls ? setup->sim_until : UINT64_MAX;
@@ -178,6 +180,8 @@ void jit_at_poll(Vm *vm, bool toggle)
     const CoreSetup *setup = vm->setup;
     if (!jit)
         return;
+    if (jit->deopt)
+        jit_leave_code(vm, NO_OOP);
     if (toggle)
         want(vm, jit->wanted->ops->simulated ? "native" : "sim");
     else if (setup->sim_until && vm->polls >= setup->sim_until && !jit->moved_back) {

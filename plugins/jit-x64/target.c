@@ -35,6 +35,8 @@ static const OsvmOption options[] = {
      .help = "activations after which a method is compiled"},
     {.name = "loop-threshold", .kind = OSVM_NUMBER, .value = "200", .min = 1, .max = 60000,
      .choices = "N", .help = "jumps back after which a running method is compiled"},
+    {.name = "deopt", .kind = OSVM_NUMBER, .value = "0", .min = 0, .max = 20000, .choices = "N",
+     .help = "torture: every N poll points all frames turn into the interpreter's"},
     {0},
 };
 
