@@ -323,7 +323,8 @@ static VerifyLiteral verify_literal(const void *owner, size_t index)
     return answer;
 }
 
-/* Are these bytes such as compilers leave behind code that never ends: returns, jumps, pops? */
+/* Are these bytes such as compilers leave behind code that never ends: the nil that would be a
+ * loop's value, returns, jumps, pops? */
 static bool is_dead_code(BytecodeSet set, const uint8_t *bytes, size_t from, size_t to)
 {
     enum { LONGEST = 4 };
@@ -333,7 +334,7 @@ static bool is_dead_code(BytecodeSet set, const uint8_t *bytes, size_t from, siz
             return false;
         OperationKind kind = instruction_kind(&i);
         if (kind != KIND_RETURN && kind != KIND_BLOCK_RETURN && kind != KIND_JUMP &&
-            i.op != OP_POP)
+            i.op != OP_POP && i.op != OP_PUSH_NIL)
             return false;
     }
     return to - from <= LONGEST;
