@@ -513,7 +513,11 @@ static size_t embedded_temp_count(const Decompiler *d, size_t from, size_t to)
         OperationKind kind = instruction_kind(each);
         int before = depths[i - from], pops = (int)instruction_pops(each);
         int after = before - pops + (int)instruction_pushes(each);
-        next = each->op == OP_PUSH_CLOSURE ? d->index_at[each->target] : i + 1;
+        next = i + 1;
+        if (each->op == OP_PUSH_CLOSURE)
+            next = each->target >= 0 && each->target <= (int64_t)d->code->bytecode_count
+                       ? d->index_at[each->target]
+                       : NOWHERE;
         if (next == NOWHERE || next <= i)
             return 0;
         if (before == UNKNOWN)
@@ -533,7 +537,9 @@ static size_t push_embedded_block(Decompiler *d, size_t index)
 {
     const Instruction *i = &d->instructions[index];
     size_t from = index + 1,
-           to = i->target <= (int64_t)d->code->bytecode_count ? d->index_at[i->target] : NOWHERE;
+           to = i->target >= 0 && i->target <= (int64_t)d->code->bytecode_count
+                    ? d->index_at[i->target]
+                    : NOWHERE;
     VariableList copied = {NULL, 0, 0}, frame = d->frame;
     size_t copied_end = d->copied_end;
     Block *outer = d->block;

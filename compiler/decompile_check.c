@@ -86,9 +86,23 @@ static bool same_targets(const CompiledCode *one, const Instruction *i, const Co
     return from == to && other_from == other_to;
 }
 
+/* What a plain or special send sends; NULL for other instructions. */
+static const char *sent_selector(const CompiledCode *code, const Instruction *i)
+{
+    if (i->op == OP_SEND_SPECIAL)
+        return special_selectors[i->index].name;
+    if (i->op != OP_SEND || i->index >= code->literal_count ||
+        code->literals[i->index]->kind != LITERAL_SYMBOL)
+        return NULL;
+    return (const char *)code->literals[i->index]->bytes;
+}
+
 static bool same_instruction(const CompiledCode *one, const Instruction *i,
                              const CompiledCode *other, const Instruction *j)
 {
+    const char *selector = sent_selector(one, i), *other_selector = sent_selector(other, j);
+    if (selector && other_selector)
+        return strcmp(selector, other_selector) == 0;
     OperationKind kind = instruction_kind(i);
     bool jumps = kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP || i->op == OP_PUSH_CLOSURE;
     return i->op == j->op && i->count == j->count && i->copied == j->copied &&
