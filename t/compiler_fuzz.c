@@ -1,8 +1,11 @@
 /* Mutated sources: never a crash, a hang or an error without a place, and every method that is
- * emitted passes the verifier. The material are the sources of the built-in image.
- * OSVM_TEST_LONG: more rounds; OSVM_TEST_SEED: another start. */
+ * emitted passes the verifier and can be decompiled without harm. The material are the sources of
+ * the built-in image. OSVM_TEST_LONG: more rounds; OSVM_TEST_SEED: another start;
+ * OSVM_FUZZ_SECONDS and OSVM_FUZZ_SEED: for so long, from there. */
 #include <dirent.h>
+#include <time.h>
 
+#include "compiler/decompile.h"
 #include "compiler/model.h"
 #include "kernel/bytecode/verify.h"
 #include "tap.h"
@@ -122,7 +125,7 @@ static size_t mutate(char *text)
     return size;
 }
 
-static size_t methods_verified, reports_made;
+static size_t methods_verified, reports_made, lines_read, came_back;
 
 static bool check_places(const Diagnostics *diagnostics)
 {
@@ -139,7 +142,8 @@ static bool check_places(const Diagnostics *diagnostics)
 static bool check_methods(Program *program, Arena *arena, const char **message)
 {
     for (size_t i = 0; i < program->classes.count; i++)
-        for (int side = 0; side < 2; side++)
+        for (int side = 0; side < 2; side++) {
+            ClassScope scope = program_scope(program, program->classes.items[i], side);
             for (size_t j = 0; j < program->classes.items[i]->methods[side].count; j++) {
                 const MethodModel *method = program->classes.items[i]->methods[side].items[j];
                 VerifyError error;
@@ -151,7 +155,10 @@ static bool check_methods(Program *program, Arena *arena, const char **message)
                     return false;
                 }
                 methods_verified++;
+                if (methods_verified % 16 == 0)
+                    came_back += !decompile_text(program->tools, method->code, &scope).why;
             }
+        }
     return true;
 }
 
@@ -167,6 +174,8 @@ static bool run_round(int round)
     diagnostics.enabled = WARNINGS_ALL;
     program_init(&program, &tools);
     size_t size = mutate(text);
+    for (size_t i = 0; i < size; i++)
+        lines_read += text[i] == '\n';
     const SourceText *source = source_new(arena, "mutant.class.st", text, size);
     if (round % 4 == 3)
         chunk_read(&program, source);
@@ -189,7 +198,10 @@ static bool run_round(int round)
 
 int main(void)
 {
-    const char *seed = getenv("OSVM_TEST_SEED");
+    const char *seed = getenv("OSVM_TEST_SEED"), *seconds = getenv("OSVM_FUZZ_SECONDS");
+    time_t end = time(NULL) + (seconds ? atol(seconds) : 0);
+    if (getenv("OSVM_FUZZ_SEED"))
+        seed = getenv("OSVM_FUZZ_SEED");
     random_state = seed ? strtoull(seed, NULL, 0) : 0x2545F4914F6CDD1D;
     random_state += random_state == 0;
     diag("seed 0x%llx", (unsigned long long)random_state);
@@ -197,12 +209,15 @@ int main(void)
     read_files("image/Kernel-Numbers");
     read_files("image/Collections-Sequenceable");
     int rounds = getenv("OSVM_TEST_LONG") ? ROUNDS_LONG : ROUNDS, wrong = 0;
-    for (int i = 0; i < rounds && wrong < 5; i++)
-        wrong += !run_round(i);
-    is_int(wrong, 0, "%d mutated sources of %d files", rounds, file_count);
-    ok(methods_verified > (size_t)rounds, "%zu methods were emitted, and verified",
+    int round = 0;
+    while (wrong < 5 && (seconds ? time(NULL) < end : round < rounds))
+        wrong += !run_round(round++);
+    is_int(wrong, 0, "%d mutated sources of %d files, %zu lines", round, file_count, lines_read);
+    ok(came_back > methods_verified / 64, "of every sixteenth method that was decompiled, most "
+       "come back (%zu of %zu)", came_back, methods_verified / 16);
+    ok(methods_verified > (size_t)round, "%zu methods were emitted, and verified",
        methods_verified);
-    ok(reports_made > (size_t)rounds, "%zu reports were made, each with a place", reports_made);
+    ok(reports_made > (size_t)round, "%zu reports were made, each with a place", reports_made);
     for (int i = 0; i < file_count; i++)
         free(files[i]);
     return done_testing();
