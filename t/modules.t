@@ -1,5 +1,6 @@
 #!/usr/bin/env perl
-# Modules of named primitives that real images call when they start: FileAttributesPlugin, UUIDPlugin.
+# Modules of named primitives that real images call when they start: FileAttributesPlugin, UUIDPlugin;
+# and the primitives for text, 103 against answers of OpenSmalltalk's stack interpreter.
 # What OpenSmalltalk's answer is the same but for what an entry of an open directory holds.
 use strict;
 use warnings;
@@ -68,5 +69,15 @@ for my $bits (64, 32) {
     }
     my @lines = split /\n/, `$osvm --world=denied $dir/t.image 2>&1`;
     is($lines[0], 'exists false', "w$bits: a denied world shows no files");
+}
+
+open my $recorded, '<', 't/answers/scanner.txt' or die "t/answers/scanner.txt: $!\n";
+chomp(my @scans = <$recorded>);
+push @scans, 'true', 'false', 'false', 'failed';
+for my $bits (64, 32) {
+    is(system($osvm, 'build', "--bits=$bits", '--start=TextScanner run', '-o', "$dir/t.image", 'image', 't/answers/Answers',
+        't/modules/Modules'), 0, "w$bits: built");
+    my @lines = split /\n/, `$osvm $dir/t.image 2>&1`;
+    is($lines[$_], $scans[$_], "w$bits: $scans[$_]") for 0 .. $#scans;
 }
 done_testing();
