@@ -54,6 +54,12 @@ is($status, 0, 'a method of a class with instance variables') or diag($err);
 like($out, qr/; slot 0, x of self/, 'an instance variable by name');
 like($out, qr/\bk\b/, 'its temporary');
 
+($status, $out, $err) = run(q(- --bytecodes),
+    "sumOf: all\n\t| sum |\n\tsum := 0.\n\tall do: [ :each | | half | half := each. sum := sum + half ].\n\t^ sum\n");
+like($out, qr/^\[\] in Object>>sumOf:$/m, 'blocks follow their method');
+like($out, qr/mov half, r\w+/, 'with names of their own');
+like($out, qr/-- \d+  pushRemote 0 of \(sum\)/, 'and of what they share');
+
 ($status, $out, $err) = run(q(-), "broken: [\n");
 is($status, 65, 'a method that does not compile');
 like($err, qr/does not compile/, 'is refused');

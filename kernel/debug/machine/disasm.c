@@ -9,6 +9,7 @@
 #include "kernel/bytecode/trailer.h"
 #include "kernel/debug/machine/listing.h"
 #include "kernel/vm/assemble.h"
+#include "kernel/vm/code/lift.h"
 
 enum { ORIGINS_MAX = 1 << 16 };
 
@@ -137,12 +138,6 @@ static bool print_selection(Disassembly *d, const char *selection)
 
 /* ---- Methods from outside ---- */
 
-static bool anything_is_bound(void *owner, const char *name)
-{
-    (void)owner, (void)name;
-    return true;
-}
-
 static bool report_diagnostics(Disassembly *d, const Diagnostics *diagnostics)
 {
     diagnostics_print(diagnostics, stderr);
@@ -158,11 +153,7 @@ static bool print_source(Disassembly *d, Arena *arena)
     Oop class = find_class(d->vm, class_name);
     if (!class)
         return fail(d, OSVM_NO_INPUT, "the image has no class '%s'", class_name);
-    ClassScope scope = {.class_name = names_of(tools.names, class_name),
-                        .has_binding = anything_is_bound};
-    scope.instance_names = class_field_names(d->vm, class, arena, &scope.instance_count);
-    for (size_t i = 0; i < scope.instance_count; i++)
-        scope.instance_names[i] = names_of(tools.names, scope.instance_names[i]);
+    ClassScope scope = lift_class_scope(d->vm, &tools, class);
     diagnostics_init(&diagnostics, arena);
     size_t length = strlen(d->what->source);
     const SourceText *source = source_new(arena, "(standard input)", d->what->source, length);
