@@ -51,6 +51,7 @@ typedef struct {
     Arena *arena;
     Graph graph;
     ClassModel *roles[ROLE_COUNT];
+    bool missing[ROLE_COUNT]; /* it was said that a literal needs it */
     ImageClass *classes; /* parallel to the program's */
     NameTable by_model;  /* class name -> ImageClass */
     NameTable symbols;   /* name -> Object */
@@ -209,6 +210,9 @@ static Object *make_association(Builder *b, Ref key, Ref value)
 static Object *global_binding(Builder *b, const char *name)
 {
     name = names_of(b->program->tools->names, name);
+    const ClassModel *class_model = name_table_get(&b->program->by_name, name);
+    if (class_model)
+        name = class_model->name; /* which may have lost a prefix */
     Object *binding = name_table_get(&b->globals, name);
     if (binding)
         return binding;
@@ -288,8 +292,12 @@ static Ref make_float(Builder *b, double value)
     return ref_object(graph_bytes(&b->graph, role_index(b, ROLE_FLOAT), FORMAT_WORDS, bytes, 8));
 }
 
+/* Said once for each role. */
 static Ref missing_class(Builder *b, Role role)
 {
+    if (b->missing[role])
+        return ref_object(b->graph.nil);
+    b->missing[role] = true;
     diagnostics_error(b->program->tools->diagnostics,
                       source_new(b->arena, "(class library)", "", 0), 0, 0,
                       "a literal needs a class %s, and there is none", role_infos[role].classes);

@@ -214,6 +214,8 @@ static void class_find_superclass(Program *program, ClassModel *class_model)
     if (!class_model->superclass_name)
         return;
     ClassModel *superclass = name_table_get(&program->by_name, class_model->superclass_name);
+    if (superclass == class_model && program->prefix)
+        return; /* MObject, a subclass of the Object that it becomes: the root */
     if (superclass && superclass->is_defined)
         class_model->superclass = superclass;
     else
@@ -277,9 +279,28 @@ static bool shape_takes_names(Shape shape)
            shape == SHAPE_EPHEMERON;
 }
 
+/* MArray becomes Array; sources may call it either. */
+static void class_drop_prefix(Program *program, ClassModel *class_model)
+{
+    size_t length = strlen(program->prefix);
+    const char *name = class_model->name;
+    if (strncmp(name, program->prefix, length) != 0 || name[length] < 'A' || name[length] > 'Z')
+        return;
+    const char *short_name = names_of(program->tools->names, name + length);
+    if (name_table_get(&program->by_name, short_name)) {
+        class_error(program, class_model, "%s cannot lose its prefix: there is a class %s too",
+                    short_name);
+        return;
+    }
+    name_table_put(&program->by_name, short_name, class_model);
+    class_model->name = short_name;
+}
+
 void program_resolve(Program *program)
 {
     ClassList *list = &program->classes;
+    for (size_t i = 0; program->prefix && i < list->count; i++)
+        class_drop_prefix(program, list->items[i]);
     for (size_t i = 0; i < list->count; i++)
         class_find_superclass(program, list->items[i]);
     for (size_t i = 0; i < list->count; i++)

@@ -56,6 +56,8 @@ static void manifest_line(Program *program, const SourceText *manifest, size_t s
     size_t name_end = (size_t)(colon - text), value = name_end + 1;
     while (value < end && isspace((unsigned char)text[value]))
         value++;
+    if (name_end - start == 6 && strncmp(text + start, "prefix", 6) == 0)
+        return; /* see manifest_prefix */
     for (int role = 0; role < ROLE_COUNT; role++) {
         if (!role_is_named(&role_infos[role], text + start, name_end - start))
             continue;
@@ -65,6 +67,18 @@ static void manifest_line(Program *program, const SourceText *manifest, size_t s
         return;
     }
     diagnostics_error(diagnostics, manifest, start, name_end, "no role has this name");
+}
+
+const char *manifest_prefix(Names *names, const SourceText *manifest)
+{
+    const char *text = manifest->text, *line = text;
+    while (line && strncmp(line, "prefix:", 7) != 0)
+        line = (line = strchr(line, '\n')) ? line + 1 : NULL;
+    if (!line)
+        return NULL;
+    line += 7 + strspn(line + 7, " \t");
+    size_t length = strcspn(line, " \t\r\n");
+    return length ? names_get(names, line, length) : NULL;
 }
 
 bool roles_find(Program *program, const SourceText *manifest, ClassModel *classes[ROLE_COUNT])

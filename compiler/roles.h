@@ -69,6 +69,9 @@ typedef struct {
 
 extern const RoleInfo role_infos[ROLE_COUNT];
 
+/* The prefix that a line "prefix: M" of the manifest takes from the names of classes; or NULL. */
+const char *manifest_prefix(Names *names, const SourceText *manifest);
+
 /* Finds the classes; reports required ones that are missing. The manifest has lines such as
  * "context: MyContext". */
 bool roles_find(Program *program, const SourceText *manifest, ClassModel *classes[ROLE_COUNT]);

@@ -81,6 +81,25 @@ rm -f "$dir/kernel/Bitmap.class.st"
     "$osvm" check "$dir/plain.image" > /dev/null
 check $? "classes of code may be written as classes of bytes, and there need be no Bitmap"
 
+cat > "$dir/prefix.st" << 'END'
+Object subclass: #XxThing
+	instanceVariableNames: 'a'
+	classVariableNames: ''
+	poolDictionaries: ''
+	category: 'Test'!
+
+!XxThing methodsFor: 'testing'!
+twice
+	| b |
+	b _ a _ 21.
+	^ a + b! !
+END
+echo 'prefix: Xx' > "$dir/prefix.manifest"
+"$osvm" build image "$dir/prefix.st" -o "$dir/prefix.image" --manifest "$dir/prefix.manifest" \
+    --start='Console printLine: Thing name , XxThing new twice printString. Console quit: 0' 2> "$dir/messages"
+check $? "a manifest takes a prefix from the names of classes"
+[ "$("$osvm" "$dir/prefix.image")" = Thing42 ]; check $? "they go by both names, and an underscore assigns"
+
 mkdir "$dir/strip"
 cat > "$dir/strip/Used.class.st" << 'END'
 Class { #name : #Used, #superclass : #Object }

@@ -25,7 +25,7 @@ static const char *const warning_options[] = {
     "Wno-duplicate",
 };
 
-static void build_start(Build *build, Cli *cli)
+static void build_start(Build *build, Cli *cli, const char *manifest)
 {
     memset(build, 0, sizeof *build);
     build->tools.arena = arena_new();
@@ -40,6 +40,9 @@ static void build_start(Build *build, Cli *cli)
     build->options.set = strcmp(set, "v3") == 0 ? SET_V3 : SET_SISTA;
     for (int i = 0; i < cli->operand_count; i++)
         program_read(&build->program, cli->operands[i]);
+    build->options.manifest = manifest ? source_read_file(&build->diagnostics, manifest) : NULL;
+    if (build->options.manifest)
+        build->program.prefix = manifest_prefix(build->tools.names, build->options.manifest);
     program_resolve(&build->program);
 }
 
@@ -96,11 +99,10 @@ static int run_build(Cli *cli, OsvmError *error)
         error_set(error, OSVM_USAGE, "'osvm build' needs -o IMAGE");
         return OSVM_USAGE;
     }
-    build_start(&build, cli);
+    build_start(&build, cli, manifest);
     build.options.bits = (unsigned)atoi(options_text(cli->options, "bits"));
     build.options.start = options_text(cli->options, "start");
     build.options.drop_sources = strcmp(options_text(cli->options, "sources"), "drop") == 0;
-    build.options.manifest = manifest ? source_read_file(&build.diagnostics, manifest) : NULL;
     build.options.strip = options_given(cli->options, "strip") ? &strip : NULL;
     uint8_t *image = image_build(&build.program, &build.options, &size);
     int status = image ? write_image(output, image, size, error) : WRONG_SOURCES;
@@ -192,7 +194,7 @@ static int run_compile(Cli *cli, OsvmError *error)
 {
     Build build;
     (void)error;
-    build_start(&build, cli);
+    build_start(&build, cli, NULL);
     program_compile(&build.program, build.options.set);
     if (options_flag(cli->options, "S"))
         list_methods(&build);
