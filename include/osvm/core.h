@@ -66,6 +66,12 @@ typedef struct {
     const char *output; /* the changed image; NULL exactly if `image` is */
 } CoreAssemble;
 
+/* The collector laboratory's, in kernel/lab/. */
+struct GcScript;
+struct GcFlight;
+struct GcBenchOrder;
+struct GcMeasure;
+
 /* A sequence of heap events, performed in a heap without an interpreter and compared with
  * a model of it (kernel/lab/events.h, flight.h). */
 typedef struct {
@@ -111,6 +117,11 @@ typedef struct {
      * to NULL beyond the last. `flight` NULL: only the name is wanted. */
     int (*gc_conformance)(const CoreSetup *setup, unsigned number, struct GcFlight *flight,
                           const char **name, OsvmError *error);
+    /* Runs a workload of `osvm bench gc` (kernel/lab/measure.h); the process ends after it. */
+    int (*gc_bench)(const CoreSetup *setup, const struct GcBenchOrder *order,
+                    struct GcMeasure *measure, OsvmError *error);
+    /* The name of a workload, NULL beyond the last. */
+    const char *(*gc_workload)(unsigned number, const char **summary);
     /* methods above: ABI 1 */
     /* Methods as source text; those of `selection` or all. */
     int (*decompile)(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);

@@ -31,6 +31,7 @@ bool lab_open(Lab *lab, Cli *cli, unsigned heap_bits, OsvmError *error)
     if (shared == MAP_FAILED)
         return error_set(error, OSVM_INTERNAL, "no shared memory: %s", strerror(errno));
     lab->flight = shared;
+    lab->progress = &lab->flight->event;
     return true;
 }
 
@@ -46,7 +47,7 @@ void lab_close(Lab *lab)
 static bool listen(Lab *lab, pid_t child, int from, char *text, size_t size)
 {
     size_t used = strlen(text);
-    uint64_t event = lab->flight->event;
+    uint64_t event = *lab->progress;
     unsigned silent = 0;
     char block[4096];
     for (;;) {
@@ -62,8 +63,8 @@ static bool listen(Lab *lab, pid_t child, int from, char *text, size_t size)
             text[used] = 0;
             continue;
         }
-        silent = lab->flight->event == event ? silent + TICK_MS : 0;
-        event = lab->flight->event;
+        silent = *lab->progress == event ? silent + TICK_MS : 0;
+        event = *lab->progress;
         if (silent > lab->patience * 1000) {
             kill(child, SIGKILL);
             return true;
@@ -91,9 +92,8 @@ int lab_fork(Lab *lab, int (*child)(Lab *, void *), void *context, char *text, s
     close(ends[1]);
     bool killed = listen(lab, pid, ends[0], text, size);
     close(ends[0]);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    while (wait4(pid, &status, 0, &lab->usage) < 0 && errno == EINTR)
         ;
-    lab->runs++;
     return killed ? SIGALRM : status;
 }
 

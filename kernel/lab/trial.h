@@ -6,6 +6,8 @@
 #ifndef OSVM_LAB_TRIAL_H
 #define OSVM_LAB_TRIAL_H
 
+#include <sys/resource.h>
+
 #include "kernel/cli/cli.h"
 #include "kernel/lab/flight.h"
 
@@ -16,7 +18,8 @@ typedef struct {
     unsigned patience;    /* seconds without progress that count as a hang */
     const char *folder;   /* for images */
     GcFlight *flight;     /* shared */
-    uint64_t runs;        /* so far */
+    volatile uint64_t *progress; /* shared; stays the same when a child hangs */
+    struct rusage usage;  /* of the last child */
 } Lab;
 
 /* False with `error` set: no memory. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "kernel/bytecode/asm.h"
-#include "kernel/debug/gc_lab/lab.h"
+#include "kernel/debug/gc_lab/bench.h"
 #include "kernel/debug/machine/disasm.h"
 #include "kernel/vm/assemble.h"
 #include "kernel/vm/image/tools.h"
@@ -143,6 +143,8 @@ static const CoreOps core_ops = {
     .disassemble = core_disassemble,
     .gc_conformance = core_gc_conformance,
     .decompile = core_decompile,
+    .gc_bench = core_gc_bench,
+    .gc_workload = core_gc_workload,
 };
 
 OSVM_DEFINE_PLUGIN = {
