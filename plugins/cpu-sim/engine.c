@@ -145,13 +145,17 @@ static bool fail(Sim *sim, OsvmError *error, const char *what, uc_err err)
                            sim->machine->face.name, what, uc_strerror(err));
 }
 
+/* The library's own macro shifts into the sign. */
+static const uint32_t get_page_size =
+    (uint32_t)UC_CTL_UC_PAGE_SIZE | 1u << 26 | (uint32_t)UC_CTL_IO_READ << 30;
+
 /* An engine whose pages are `asked` bytes large, as far as the library sees to it. */
 static uc_err open_asking(Sim *sim, uint32_t asked, uint32_t *got)
 {
     uc_err err = uc_open(sim->machine->arch, sim->machine->mode, &sim->uc);
     if (!err)
         err = uc_ctl_set_page_size(sim->uc, asked);
-    return err ? err : uc_ctl_get_page_size(sim->uc, got);
+    return err ? err : uc_ctl(sim->uc, (uc_control_type)get_page_size, got);
 }
 
 /* Machines with a choice of page size begin with smaller ones. Version 2.0 of the library makes
