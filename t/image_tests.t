@@ -12,10 +12,10 @@ for my $bits (64, 32) {
             my $name = "w$bits/$gc" . ($variant ? '/checked' : '');
             my @lines = split /\n/, `timeout 300 $osvm --bits=$bits --gc=$gc $variant test --tap 2>&1`;
             is($? >> 8, 0, "$name: exit status");
-            my ($plan) = grep { /^1\.\.\d+$/ } @lines;
-            my ($last) = (grep { /^(?:not )?ok \d+/ } @lines)[-1];
-            ok(defined $plan && defined $last && substr($plan, 3) > 100 && $last =~ /ok \Q@{[substr($plan // '1..0', 3)]}\E /,
-                "$name: all tests of the plan ran");
+            my ($plan) = map { /^1\.\.(\d+)$/ ? $1 : () } @lines;
+            my $ran = grep { /^(?:not )?ok \d+/ } @lines;
+            ok(($plan // 0) > 100, "$name: there are tests");
+            is($ran, $plan, "$name: all of them ran");
             my @wrong = grep { /^not ok/ .. /^ok/ } @lines;
             is(scalar @wrong, 0, "$name: all pass") or diag(join "\n", @wrong[0 .. ($#wrong > 30 ? 30 : $#wrong)]);
         }
