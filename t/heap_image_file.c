@@ -389,6 +389,11 @@ static void test_targets(Sample *s)
     ok(stat(in_folder("real"), &stat_) == 0 && (size_t)stat_.st_size == size,
        "the file it leads to is replaced");
     is_int(stat_.st_mode & 07777, 0640, "its mode is kept");
+    chmod(in_folder("real"), 0444);
+    ok(!image_write(s->vm, in_folder("real"), error, sizeof error),
+       "a read-only file is no target, whoever runs: %s", error);
+    ok(stat(in_folder("real"), &stat_) == 0 && (size_t)stat_.st_size == size, "it stays as it was");
+    chmod(in_folder("real"), 0640);
     ok(!image_write(s->vm, folder, error, sizeof error), "a folder is no target");
     ok(!image_write(s->vm, in_folder("none/x"), error, sizeof error), "nor is a file in no folder");
     has_text(error, "none", "the message names it");

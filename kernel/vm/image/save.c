@@ -85,10 +85,13 @@ static bool find_target(Save *save, const char *path, int *mode)
     return io_failed(save, "follow", path, -ELOOP);
 }
 
-/* A file that its owner has protected is not replaced, though the folder would allow it. */
-static bool check_writable(Save *save)
+/* A file that its owner has protected is not replaced, though the folder would allow it, nor by
+ * root, who may write anything. */
+static bool check_writable(Save *save, unsigned mode)
 {
     const OsvmWorld *world = save->host->world;
+    if (!(mode & 0222))
+        return io_failed(save, "write", save->target, -EACCES);
     int file = world->open(world, save->target, OSVM_WRITE, 0);
     if (file < 0)
         return io_failed(save, "write", save->target, file);
@@ -131,7 +134,7 @@ bool save_begin(Save *save, const OsvmHost *host, const char *path, char *error,
         save_fail(save, "no memory left to save");
         return false;
     }
-    if (!find_target(save, path, &mode) || (mode >= 0 && !check_writable(save)))
+    if (!find_target(save, path, &mode) || (mode >= 0 && !check_writable(save, (unsigned)mode)))
         return false;
     directory_of(save->target, save->directory);
     if (!make_temporary(save))
