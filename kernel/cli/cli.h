@@ -51,8 +51,8 @@ struct Command {
 
 extern const Command command_run, command_info, command_check, command_dump, command_convert,
     command_build, command_compile, command_asm, command_disasm, command_plugins, command_help,
-    command_builtin, command_fuzz, command_verify_gc, command_bench, command_test, command_doc, command_load,
-    command_decompile;
+    command_builtin, command_fuzz, command_verify_gc, command_bench, command_test, command_doc,
+    command_load, command_decompile;
 
 /* The whole of it: answers the exit code of the process. Never prints to standard output what
  * cannot be written without saying so. */

@@ -85,8 +85,8 @@ static bool find_least(Comparison *c, uint64_t *least, OsvmError *error)
     high = c->measure->peak_heap;
     while (high - low > high / 32 && high - low > (256 << 10)) {
         uint64_t middle = (low + (high - low) / 2) & ~(uint64_t)4095;
-        say(c, "%s: the least heap is between %.1f and %.1f MB", c->order.workload, (double)low / 1048576,
-            (double)high / 1048576);
+        say(c, "%s: the least heap is between %.1f and %.1f MB", c->order.workload,
+            (double)low / 1048576, (double)high / 1048576);
         c->order.limit = middle;
         if (middle < (512 << 10)) {
             low = middle;
@@ -174,7 +174,8 @@ static bool measure_row(Comparison *c, const char *collector, double factor, uin
     c->order.limit = limit;
     bool good = true;
     for (unsigned run = 0; good && run < c->runs && !row->no_memory; run++) {
-        say(c, "%s, %s, heap %.2fx: run %u of %u", c->order.workload, collector, factor, run + 1, c->runs);
+        say(c, "%s, %s, heap %.2fx: run %u of %u", c->order.workload, collector, factor, run + 1,
+            c->runs);
         good = run_once(c, error);
         row->no_memory = good && c->measure->no_memory;
         if (good && !row->no_memory)
@@ -235,7 +236,8 @@ static bool bench_workload(Comparison *c, char **collectors, const char *name, c
     for (unsigned f = 0; f < c->factor_count; f++)
         for (char **collector = collectors; *collector; collector++)
             if (!show_row(c, *collector, c->factors[f],
-                          (uint64_t)((double)least * c->factors[f]) & ~(uint64_t)4095, false, error))
+                          (uint64_t)((double)least * c->factors[f]) & ~(uint64_t)4095, false,
+                          error))
                 return false;
     return true;
 }
@@ -249,8 +251,10 @@ static bool parse_factors(Comparison *c, OsvmError *error)
         char *end;
         double factor = strtod(at, &end);
         if (end == at || factor < 1 || (*end && *end != ',') || c->factor_count == MOST_FACTORS)
-            return error_set(error, OSVM_USAGE, "'--heaps=%s': factors of the least heap, 1 or more, "
-                             "with commas between, were expected", text);
+            return error_set(error, OSVM_USAGE,
+                             "'--heaps=%s': factors of the least heap, 1 or more, "
+                             "with commas between, were expected",
+                             text);
         c->factors[c->factor_count++] = factor;
         at = end + (*end == ',');
     }
@@ -334,7 +338,8 @@ static int run_bench(Cli *cli, OsvmError *error)
             list_workloads(core);
         return core ? OSVM_OK : (int)error->status;
     }
-    c.measure = mmap(NULL, sizeof *c.measure, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    c.measure =
+        mmap(NULL, sizeof *c.measure, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     REQUIRE(c.measure != MAP_FAILED, "no shared memory: %s", strerror(errno));
     c.lab.progress = &c.measure->event;
     bool good = bench_all(&c, collectors, error);
@@ -373,9 +378,11 @@ const Command command_bench = {
     .name = "bench",
     .operands = "gc [COLLECTOR...]",
     .summary = "compare collectors on workloads, in heaps of several sizes",
-    .details = "Each COLLECTOR is written as for --gc: compact, sweep,lazy, NAME:checked. For each workload\n"
-               "the least heap is found in which the first of them gets through; then all of them run\n"
-               "in multiples of it, several times, each in a process of its own.",
+    .details =
+        "Each COLLECTOR is written as for --gc: compact, sweep,lazy, NAME:checked. For each "
+        "workload\n"
+        "the least heap is found in which the first of them gets through; then all of them run\n"
+        "in multiples of it, several times, each in a process of its own.",
     .options = bench_options,
     .least = 1,
     .most = -1,

@@ -47,9 +47,10 @@ static void add(GcFlight *sum, const GcFlight *flight)
 
 static void print_sum(const Lab *lab, const GcFlight *sum, uint64_t events, const char *what)
 {
-    printf("%u bit: %s: %" PRIu64 " events, %" PRIu64 " scavenges, %" PRIu64 " full collections, %" PRIu64
-           " ephemerons fired, %" PRIu64 " weak slots nilled, %" PRIu64 " becomes, %" PRIu64
-           " snapshots, %" PRIu64 " allocations refused, %" PRIu64 " leak checks, %" PRIu64
+    printf("%u bit: %s: %" PRIu64 " events, %" PRIu64 " scavenges, %" PRIu64
+           " full collections, %" PRIu64 " ephemerons fired, %" PRIu64
+           " weak slots nilled, %" PRIu64 " becomes, %" PRIu64 " snapshots, %" PRIu64
+           " allocations refused, %" PRIu64 " leak checks, %" PRIu64
            " objects compared: no finding\n",
            lab->heap_bits, what, events, sum->scavenges, sum->collections, sum->fired, sum->lost,
            sum->becomes, sum->snapshots, sum->refused, sum->checks, sum->compared);
@@ -137,7 +138,8 @@ static bool fuzz_random(Lab *lab, OsvmError *error)
         events += count;
         seed++;
         if (isatty(2))
-            fprintf(stderr, "\r%u bit: %" PRIu64 " of %" PRIu64 " events ", lab->heap_bits, events, wanted);
+            fprintf(stderr, "\r%u bit: %" PRIu64 " of %" PRIu64 " events ", lab->heap_bits, events,
+                    wanted);
     }
     if (isatty(2))
         fputc('\r', stderr);
@@ -200,10 +202,11 @@ const Command command_fuzz = {
     .name = "fuzz",
     .operands = "gc [FILE...]",
     .summary = "try a collector with random heap events against a model",
-    .details = "Performs events on a heap of the selected memory manager (--mm) and collector (--gc)\n"
-               "and on a shadow of it, and compares them after every collection. What fails is\n"
-               "reduced to a minimal script, which is printed; --replay performs one. Exit code 1\n"
-               "means that something was found.",
+    .details =
+        "Performs events on a heap of the selected memory manager (--mm) and collector (--gc)\n"
+        "and on a shadow of it, and compares them after every collection. What fails is\n"
+        "reduced to a minimal script, which is printed; --replay performs one. Exit code 1\n"
+        "means that something was found.",
     .options = fuzz_options,
     .least = 1,
     .most = -1,

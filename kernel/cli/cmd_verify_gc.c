@@ -77,11 +77,12 @@ static bool publish(Verification *v, OsvmError *error)
     bool plain = strcmp(identity->variant, "production") == 0;
     strcpy(v->folder, "/tmp/osvm-verify-XXXXXX");
     if (!mkdtemp(v->folder))
-        return error_set(error, OSVM_CANNOT_CREATE, "cannot make a folder in /tmp: %s", strerror(errno));
+        return error_set(error, OSVM_CANNOT_CREATE, "cannot make a folder in /tmp: %s",
+                         strerror(errno));
     snprintf(path, sizeof path, "%s/%u", v->folder, identity->heap_bits);
     mkdir(path, 0700);
-    snprintf(path, sizeof path, "%s/%u/gc-%s%s%s.so", v->folder, identity->heap_bits, identity->name,
-             plain ? "" : ".", plain ? "" : identity->variant);
+    snprintf(path, sizeof path, "%s/%u/gc-%s%s%s.so", v->folder, identity->heap_bits,
+             identity->name, plain ? "" : ".", plain ? "" : identity->variant);
     if (symlink(v->file, path))
         return error_set(error, OSVM_CANNOT_CREATE, "cannot write '%s': %s", path, strerror(errno));
     return true;
@@ -260,9 +261,10 @@ const Command command_verify_gc = {
     .name = "verify-gc",
     .operands = "PLUGIN.so",
     .summary = "find out what is broken in a collector plugin",
-    .details = "Runs the conformance suite of collectors, then random heap events against a model, in\n"
-               "production and behind the checking shims. Exit code 0: nothing is broken, 1: something\n"
-               "is, and what was printed says what.",
+    .details =
+        "Runs the conformance suite of collectors, then random heap events against a model, in\n"
+        "production and behind the checking shims. Exit code 0: nothing is broken, 1: something\n"
+        "is, and what was printed says what.",
     .options = verify_options,
     .least = 1,
     .most = 1,

@@ -38,7 +38,8 @@ Estimate estimate(const double *values, unsigned count);
 double quantile(double *values, size_t count, double share);
 /* The least share of any window of that length which is no pause (P. Cheng and G.
  * Blelloch 2001). */
-double least_utilisation(const MeasuredPause *pauses, size_t count, uint64_t total, uint64_t window);
+double least_utilisation(const MeasuredPause *pauses, size_t count, uint64_t total,
+                         uint64_t window);
 
 /* report.c: one row, and what stands before and after all */
 typedef enum { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON } BenchFormat;

@@ -16,8 +16,9 @@ static const char *const shape_words[] = {
 };
 static const char *const become_words[] = {"two-way", "one-way-hash", "one-way", NULL};
 
-/* Operands: r and s registers, n and m numbers, i a slot's number or `last`, h a shape, b a kind of become, o the
- * word `old`, which may be missing. A number may be missing where no operand follows. */
+/* Operands: r and s registers, n and m numbers, i a slot's number or `last`, h a shape, b a kind of
+ * become, o the word `old`, which may be missing. A number may be missing where no operand follows.
+ */
 static const struct {
     const char *name, *operands;
 } ops[GC_OPS] = {

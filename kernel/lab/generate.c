@@ -125,8 +125,11 @@ static void follow_up(Generator *g, const GcEvent *made)
         then(g, (GcEvent){.op = GC_STORE, .r = made->r, .s = victim, .n = 1});
     then(g, (GcEvent){.op = GC_STORE, .r = made->r, .s = victim,
                       .n = made->kind == SHAPE_WEAK ? 1 + size(g) : 0});
-    then(g, (GcEvent){.op = GC_NEW, .r = victim, .kind = (uint8_t)choose(g, g->shapes, g->shape_total),
-                      .n = below(g, 8), .flags = below(g, 5) == 0 ? EVENT_OLD : 0});
+    then(g, (GcEvent){.op = GC_NEW,
+                      .r = victim,
+                      .kind = (uint8_t)choose(g, g->shapes, g->shape_total),
+                      .n = below(g, 8),
+                      .flags = below(g, 5) == 0 ? EVENT_OLD : 0});
 }
 
 static GcEvent event(Generator *g)

@@ -46,7 +46,8 @@ static void table_row(const BenchRow *r)
         printf("  %-20s %6s  out of memory\n", r->collector, heap);
         return;
     }
-    printf("  %-20s %6s %9.1f +- %-6.1f %6s %5.1f%% %6.0f %8.2f %8.2f %8.2f %5.1f%% %7.1f %7.1f %5.1f%% "
+    printf("  %-20s %6s %9.1f +- %-6.1f %6s %5.1f%% %6.0f %8.2f %8.2f %8.2f %5.1f%% %7.1f %7.1f "
+           "%5.1f%% "
            "%8.1f %8.1f%s\n",
            r->collector, heap, r->total_ms.mean, r->total_ms.half, relative, 100 * r->gc_share,
            r->pauses, r->pause_median_ms, r->pause_99_ms, r->pause_max_ms, 100 * r->utilisation,
@@ -82,7 +83,8 @@ void report_least(BenchFormat format, const char *workload, const char *summary,
 {
     if (format != FORMAT_TABLE)
         return;
-    printf("\n%s: %s; least heap %.1f MB (%s)\n", workload, summary, (double)least / 1048576, collector);
+    printf("\n%s: %s; least heap %.1f MB (%s)\n", workload, summary, (double)least / 1048576,
+           collector);
     table_head();
 }
 

@@ -121,8 +121,8 @@ static void append_words(GcFlight *flight, const char *said)
     const char *newline = strchr(said, '\n');
     int length = newline ? (int)(newline - said) : (int)strlen(said);
     if (length)
-        snprintf(flight->text + used, sizeof flight->text - used, "%s%.*s", used ? ": " : "", length,
-                 said);
+        snprintf(flight->text + used, sizeof flight->text - used, "%s%.*s", used ? ": " : "",
+                 length, said);
 }
 
 void lab_judge(GcFlight *flight, int status, const char *said)

@@ -43,7 +43,8 @@ static inline Oop *bench_top(Bench *bench, unsigned below)
 
 static inline void bench_push(Bench *bench, Oop oop)
 {
-    REQUIRE(bench->depth < BENCH_ROOTS, "more than %d references on the benchmark's stack", BENCH_ROOTS);
+    REQUIRE(bench->depth < BENCH_ROOTS, "more than %d references on the benchmark's stack",
+            BENCH_ROOTS);
     bench->roots[bench->depth++] = oop;
 }
 

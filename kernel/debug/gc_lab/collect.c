@@ -30,7 +30,8 @@ static void leak_found(void *context, const char *sentence)
     GcFlight *flight = ((Lab *)context)->flight;
     size_t used = strlen(flight->text);
     if (used < sizeof flight->text / 2)
-        snprintf(flight->text + used, sizeof flight->text - used, "%s%s", used ? "\n" : "", sentence);
+        snprintf(flight->text + used, sizeof flight->text - used, "%s%s", used ? "\n" : "",
+                 sentence);
 }
 
 static void check_leaks(Lab *lab)
@@ -55,8 +56,9 @@ static void check_garbage(Lab *lab)
     if (!lab->image_objects)
         lab->image_objects = found - nodes;
     if (found != lab->image_objects + nodes)
-        lab_found(lab, FOUND_BY_MODEL, "%zu objects are left after a full collection, %zu are alive",
-                  found, lab->image_objects + nodes);
+        lab_found(lab, FOUND_BY_MODEL,
+                  "%zu objects are left after a full collection, %zu are alive", found,
+                  lab->image_objects + nodes);
 }
 
 /* ---- Collections ---- */

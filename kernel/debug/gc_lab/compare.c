@@ -95,8 +95,9 @@ static void compare_header(Walk *w, int32_t index, const Node *node, Oop oop)
                   " slots instead of %u and %" PRIuWORD, index, oop, header_format(header),
                   object_slot_count(oop), format, body->slots);
     if (node->hash && header_hash(header) != node->hash)
-        lab_found(w->lab, FOUND_BY_MODEL, "node %d at 0x%" PRIxWORD ": identity hash %u instead of %u",
-                  index, oop, header_hash(header), node->hash);
+        lab_found(w->lab, FOUND_BY_MODEL,
+                  "node %d at 0x%" PRIxWORD ": identity hash %u instead of %u", index, oop,
+                  header_hash(header), node->hash);
     if (header_is_immutable(header) != body->frozen)
         lab_found(w->lab, FOUND_BY_MODEL, "node %d at 0x%" PRIxWORD " is %sread-only", index, oop,
                   body->frozen ? "no longer " : "");
@@ -192,7 +193,8 @@ static void meet(Walk *w, int32_t holder, Word slot, Value value, Oop oop)
     if (w->at[value.n] == oop)
         return;
     if (w->at[value.n])
-        lab_found(w->lab, FOUND_BY_MODEL, "%s holds 0x%" PRIxWORD ", but node %d is at 0x%" PRIxWORD,
+        lab_found(w->lab, FOUND_BY_MODEL,
+                  "%s holds 0x%" PRIxWORD ", but node %d is at 0x%" PRIxWORD,
                   place(w->lab, holder, slot, text), oop, value.n, w->at[value.n]);
     if (oop == w->heap->nil)
         lab_found(w->lab, FOUND_BY_MODEL, "%s is nil instead of node %d, which is %s",
@@ -225,8 +227,10 @@ static void meet_mourner(Walk *w, size_t i, Oop oop)
             meet(w, -1, 0, value, oop);
             return;
         }
-    lab_found(lab, FOUND_BY_MODEL, "mourner %zu is 0x%" PRIxWORD " (hash %u), which is not expected "
-              "at this place of the queue", i, oop, hash);
+    lab_found(lab, FOUND_BY_MODEL,
+              "mourner %zu is 0x%" PRIxWORD " (hash %u), which is not expected "
+              "at this place of the queue",
+              i, oop, hash);
 }
 
 static void meet_mourners(Walk *w)
@@ -253,7 +257,8 @@ static void meet_ghost(Walk *w, int32_t index)
 {
     const Node *node = &w->lab->nodes[index];
     if (!is_forwarded(node->oop))
-        lab_found(w->lab, FOUND_BY_MODEL, "the forwarder at 0x%" PRIxWORD " is none any more", node->oop);
+        lab_found(w->lab, FOUND_BY_MODEL, "the forwarder at 0x%" PRIxWORD " is none any more",
+                  node->oop);
     w->at[index] = node->oop;
     meet(w, index, 0, node->body.values[0], object_slot(node->oop, 0));
 }
@@ -298,9 +303,11 @@ static void check_extents(const Walk *w)
     qsort(extents, used, sizeof *extents, compare_extents);
     for (size_t i = 1; i < used; i++)
         if (extents[i].start < extents[i - 1].end)
-            lab_found(w->lab, FOUND_BY_MODEL, "node %d at 0x%" PRIxWORD " begins inside node %d, [0x%"
-                      PRIxWORD ", 0x%" PRIxWORD ")", extents[i].node, extents[i].start,
-                      extents[i - 1].node, extents[i - 1].start, extents[i - 1].end);
+            lab_found(w->lab, FOUND_BY_MODEL,
+                      "node %d at 0x%" PRIxWORD " begins inside node %d, [0x%" PRIxWORD
+                      ", 0x%" PRIxWORD ")",
+                      extents[i].node, extents[i].start, extents[i - 1].node, extents[i - 1].start,
+                      extents[i - 1].end);
     free(extents);
 }
 
@@ -358,8 +365,9 @@ void lab_compare_classes(Lab *lab)
             continue;
         wanted++;
         if (heap_class_at(lab->heap, node->hash) != node->oop)
-            lab_found(lab, FOUND_BY_MODEL, "class node %d is not at its index %u of the class table",
-                      (int)i, node->hash);
+            lab_found(lab, FOUND_BY_MODEL,
+                      "class node %d is not at its index %u of the class table", (int)i,
+                      node->hash);
     }
     for (Word i = CLASS_PAGE_SIZE; i < lab->heap->class_table_pages << CLASS_PAGE_BITS; i++)
         found += heap_class_at(lab->heap, i) != lab->heap->nil;

@@ -55,9 +55,10 @@ static Word allocate(Suite *suite, Word bytes)
         return 0;
     if (start % OBJECT_ALIGNMENT || start < suite->heap->old_start ||
         start + bytes > suite->heap->old_end)
-        broken(suite, "allocate answers 0x%" PRIxWORD " for %" PRIuWORD " bytes: that is not aligned, or "
-               "not in old space [0x%" PRIxWORD ", 0x%" PRIxWORD ")", start, bytes,
-               suite->heap->old_start, suite->heap->old_end);
+        broken(suite,
+               "allocate answers 0x%" PRIxWORD " for %" PRIuWORD " bytes: that is not aligned, or "
+               "not in old space [0x%" PRIxWORD ", 0x%" PRIxWORD ")",
+               start, bytes, suite->heap->old_start, suite->heap->old_end);
     make_dead(start, bytes);
     return start;
 }
@@ -85,7 +86,8 @@ static void check_free(Suite *suite, const char *when)
 {
     Word walked = walk(suite, when), claimed = facts(suite).free_bytes;
     if (claimed > walked)
-        broken(suite, "%s statistics claim %" PRIuWORD " free bytes, but free chunks have %" PRIuWORD,
+        broken(suite,
+               "%s statistics claim %" PRIuWORD " free bytes, but free chunks have %" PRIuWORD,
                when, claimed, walked);
 }
 
@@ -175,7 +177,8 @@ static void test_exhaustion(Suite *suite)
     heap->old_end += more;
     suite->gc->ops->extended(suite->gc, from);
     if (!allocate(suite, 1024))
-        broken(suite, "old space was extended by %" PRIuWORD " bytes, but 1024 bytes cannot be had", more);
+        broken(suite, "old space was extended by %" PRIuWORD " bytes, but 1024 bytes cannot be had",
+               more);
     collect(suite);
     if (fill(suite) < first)
         broken(suite, "filled with dead objects and collected, old space holds less than before");
@@ -188,7 +191,8 @@ static void test_largest(Suite *suite)
     if (s.largest_free < SMALLEST_OBJECT)
         return;
     if (!allocate(suite, s.largest_free & ~(Word)(OBJECT_ALIGNMENT - 1)))
-        broken(suite, "statistics say that %" PRIuWORD " bytes can be had in one piece, but they cannot",
+        broken(suite,
+               "statistics say that %" PRIuWORD " bytes can be had in one piece, but they cannot",
                s.largest_free);
     collect(suite);
 }
@@ -202,8 +206,10 @@ static void test_buffers(Suite *suite)
             break;
         if (end - start < least || start % 8 || end % 8 || start < suite->heap->old_start ||
             end > suite->heap->old_end)
-            broken(suite, "take_buffer(least %" PRIuWORD ") answers [0x%" PRIxWORD ", 0x%" PRIxWORD "): "
-                   "too short, not aligned or outside old space", least, start, end);
+            broken(suite,
+                   "take_buffer(least %" PRIuWORD ") answers [0x%" PRIxWORD ", 0x%" PRIxWORD "): "
+                   "too short, not aligned or outside old space",
+                   least, start, end);
         Word used = end - start - least < SMALLEST_OBJECT ? end - start : least;
         make_dead(start, used);
         if (start + used != end)
@@ -239,8 +245,10 @@ static void test_reclaims(Suite *suite)
     collect(suite);
     Word after = facts(suite).free_bytes + (suite->gc->ops->moves_objects ? 0 : 4096);
     if (after < before)
-        broken(suite, "%" PRIuWORD " bytes of dead objects were not reclaimed: %" PRIuWORD
-               " bytes are free, %" PRIuWORD " were before", taken, facts(suite).free_bytes, before);
+        broken(suite,
+               "%" PRIuWORD " bytes of dead objects were not reclaimed: %" PRIuWORD
+               " bytes are free, %" PRIuWORD " were before",
+               taken, facts(suite).free_bytes, before);
 }
 
 static void test_trim(Suite *suite)
@@ -249,8 +257,10 @@ static void test_trim(Suite *suite)
     collect(suite);
     Word keep = 16 * heap->page_size, end = suite->gc->ops->trim(suite->gc, keep);
     if (end % heap->page_size || end > heap->old_end || end <= heap->hidden_roots)
-        broken(suite, "trim answers 0x%" PRIxWORD ", which is no page of old space [0x%" PRIxWORD ", 0x%"
-               PRIxWORD ")", end, heap->old_start, heap->old_end);
+        broken(suite,
+               "trim answers 0x%" PRIxWORD ", which is no page of old space [0x%" PRIxWORD
+               ", 0x%" PRIxWORD ")",
+               end, heap->old_start, heap->old_end);
     Word old_end = heap->old_end;
     heap->old_end = end;
     if (end < old_end)
@@ -296,7 +306,8 @@ static void test_deep(Suite *suite)
     for (Oop cell = root; cell != heap->nil && found <= count; cell = object_slot(cell, 0))
         found++;
     if (found != count)
-        broken(suite, "a list of %" PRIuWORD " objects has %" PRIuWORD " after a collection", count, found);
+        broken(suite, "a list of %" PRIuWORD " objects has %" PRIuWORD " after a collection", count,
+               found);
     vm_root_pop(suite->vm, 1);
 }
 
@@ -351,8 +362,8 @@ static const struct {
     {"no memory for side tables", test_no_side_tables},
 };
 
-int core_gc_conformance(const CoreSetup *setup, unsigned number, GcFlight *flight, const char **name,
-                        OsvmError *error)
+int core_gc_conformance(const CoreSetup *setup, unsigned number, GcFlight *flight,
+                        const char **name, OsvmError *error)
 {
     CoreSetup own;
     const GcSettings settings = {.limit = 32 << 20, .headroom = 1 << 20};

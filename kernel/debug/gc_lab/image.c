@@ -38,8 +38,8 @@ static const unsigned formats[SHAPES] = {
 };
 
 static const char *const shape_names[SHAPES] = {
-    "Empty", "Fixed", "List", "Variable", "Weak", "Ephemeron", "Frame", "CompiledMethod", "ByteArray",
-    "DoubleByteArray", "WordArray", "DoubleWordArray",
+    "Empty", "Fixed",          "List",      "Variable",        "Weak",      "Ephemeron",
+    "Frame", "CompiledMethod", "ByteArray", "DoubleByteArray", "WordArray", "DoubleWordArray",
 };
 
 unsigned shape_format(Shape shape)

@@ -97,8 +97,10 @@ static void refused(Lab *lab, Word slots)
     Word room = heap->old_limit - heap->old_end;
     lab->flight->refused++;
     if (lab->commit_left == UINT64_MAX && room / 2 > object_size_for_slots(slots))
-        lab_found(lab, FOUND_BY_MODEL, "%" PRIuWORD " slots were refused, though old space may grow "
-                  "by %" PRIuWORD " bytes", slots, room);
+        lab_found(lab, FOUND_BY_MODEL,
+                  "%" PRIuWORD " slots were refused, though old space may grow "
+                  "by %" PRIuWORD " bytes",
+                  slots, room);
 }
 
 static Oop allocate(Lab *lab, const Body *body, Word class_index, bool old)
@@ -172,7 +174,8 @@ static void perform_new(Lab *lab, const GcEvent *e)
 {
     Body body = shape_body((Shape)e->kind, e->n);
     body.class = -1;
-    Word class_index = e->kind == SHAPE_CONTEXT ? (Word)CLASS_CONTEXT : LAB_FIRST_SHAPE + (Word)e->kind;
+    Word class_index =
+        e->kind == SHAPE_CONTEXT ? (Word)CLASS_CONTEXT : LAB_FIRST_SHAPE + (Word)e->kind;
     new_object(lab, e->r, body, class_index, e->flags & EVENT_OLD);
 }
 
@@ -345,11 +348,13 @@ static void perform_pin(Lab *lab, const GcEvent *e)
     }
     if (register_oop(lab, e->r) != after || (e->op == GC_PIN && heap_is_young(heap, after)) ||
         (heap_is_old(heap, before) && after != before))
-        lab_found(lab, FOUND_BY_MODEL, "pinning 0x%" PRIxWORD " answers 0x%" PRIxWORD ", but it is at 0x%"
-                  PRIxWORD, before, after, register_oop(lab, e->r));
+        lab_found(lab, FOUND_BY_MODEL,
+                  "pinning 0x%" PRIxWORD " answers 0x%" PRIxWORD ", but it is at 0x%" PRIxWORD,
+                  before, after, register_oop(lab, e->r));
     if (node->body.entered && heap_class_at(heap, node->hash) != after)
-        lab_found(lab, FOUND_BY_MODEL, "class 0x%" PRIxWORD " was pinned, but the class table names 0x%"
-                  PRIxWORD, after, heap_class_at(heap, node->hash));
+        lab_found(lab, FOUND_BY_MODEL,
+                  "class 0x%" PRIxWORD " was pinned, but the class table names 0x%" PRIxWORD, after,
+                  heap_class_at(heap, node->hash));
     node->pinned = e->op == GC_PIN;
     node->oop = after;
 }
@@ -395,8 +400,10 @@ static void become(Lab *lab, const GcEvent *e, Oop from, Oop to)
     int code = mm->ops->become(mm, from, to, (BecomeKind)e->kind);
     object_slots(from)[0] = object_slots(to)[0] = lab->heap->nil; /* NOBARRIER: B1 */
     if (code != expected && !(expected == MM_OK && code == MM_NO_MEMORY))
-        lab_found(lab, FOUND_BY_MODEL, "become of 0x%" PRIxWORD " and 0x%" PRIxWORD " answers %d instead "
-                  "of %d", x, y, code, expected);
+        lab_found(lab, FOUND_BY_MODEL,
+                  "become of 0x%" PRIxWORD " and 0x%" PRIxWORD " answers %d instead "
+                  "of %d",
+                  x, y, code, expected);
     if (code != MM_OK || node_x == node_y)
         return;
     lab->flight->becomes++;
@@ -426,7 +433,8 @@ static void expect(Lab *lab, const GcEvent *e, const char *what, uint64_t count)
 {
     bool holds = e->op == GC_EXPECT_REFUSED ? count >= e->n : count == e->n;
     if (!holds)
-        lab_found(lab, FOUND_BY_EXPECTATION, "%" PRIu64 " %s, the script expects %u", count, what, e->n);
+        lab_found(lab, FOUND_BY_EXPECTATION, "%" PRIu64 " %s, the script expects %u", count, what,
+                  e->n);
 }
 
 static void expect_nil(Lab *lab, const GcEvent *e)
