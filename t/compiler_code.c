@@ -27,7 +27,10 @@ static const char *code_text(const CompiledCode *code)
 static CompiledCode *compile(const char *source, BytecodeSet set)
 {
     const char *names[] = {names_of(tools.names, "x"), names_of(tools.names, "y")};
-    ClassScope scope = {"Foo", names, 2, false, is_global, NULL};
+    ClassScope scope = {.class_name = "Foo",
+                        .instance_names = names,
+                        .instance_count = 2,
+                        .has_binding = is_global};
     SourceText *text = source_new(arena, "test", source, strlen(source));
     size_t errors = diagnostics.error_count;
     Method *method = parse_method(&tools, text, 0, text->length);

@@ -14,7 +14,10 @@ static void run(const char *source, Diagnostics *diagnostics)
 {
     CompileTools tools = {arena, names_new(arena), diagnostics};
     const char *names[] = {names_of(tools.names, "x")};
-    ClassScope scope = {"Foo", names, 1, false, is_global, NULL};
+    ClassScope scope = {.class_name = "Foo",
+                        .instance_names = names,
+                        .instance_count = 1,
+                        .has_binding = is_global};
     diagnostics_init(diagnostics, arena);
     SourceText *text = source_new(arena, "test", source, strlen(source));
     Method *method = parse_method(&tools, text, 0, text->length);
