@@ -9,7 +9,8 @@ enum { STOP_END_OF_RUN = 256, STOP_CROSSED_X = 257, STOPS = 258 };
 
 static bool is_array(Oop oop, Word least)
 {
-    return is_object(oop) && object_format(oop) == FORMAT_INDEXABLE && object_slot_count(oop) >= least;
+    return is_object(oop) && object_format(oop) == FORMAT_INDEXABLE &&
+           object_slot_count(oop) >= least;
 }
 
 /* The SmallInteger at a place of an array. */
@@ -54,8 +55,10 @@ PrimFailure prim_scan_characters(Vm *vm, unsigned arg_count)
     if (arg_count != 6)
         return PRIM_FAILED;
     Oop scanner = vm_stack(vm, 6), string = vm_stack(vm, 3), stops = follow(vm_stack(vm, 1));
-    Oop start = vm_stack(vm, 5), last = vm_stack(vm, 4), right = vm_stack(vm, 2), kern = vm_stack(vm, 0);
-    if (!are_small_integers(start, last) || !are_small_integers(right, kern) || !is_array(stops, STOPS) ||
+    Oop start = vm_stack(vm, 5), last = vm_stack(vm, 4);
+    Oop right = vm_stack(vm, 2), kern = vm_stack(vm, 0);
+    if (!are_small_integers(start, last) || !are_small_integers(right, kern) ||
+        !is_array(stops, STOPS) ||
         is_immediate(string) || !format_is_bytes(object_format(string)) ||
         is_immediate(scanner) || !format_is_pointers(object_format(scanner)) ||
         object_slot_count(scanner) < SCANNER_FIELDS || is_read_only(scanner))

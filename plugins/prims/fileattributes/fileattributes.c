@@ -87,11 +87,13 @@ static OsvmValue byte_array(const OsvmPrimApi *vm, OsvmCall *call, const void *b
 }
 
 /* An Array of parts; none if one of them is none. */
-static OsvmValue array_of(const OsvmPrimApi *vm, OsvmCall *call, const OsvmValue *parts, size_t count)
+static OsvmValue array_of(const OsvmPrimApi *vm, OsvmCall *call, const OsvmValue *parts,
+                          size_t count)
 {
     OsvmValue array = vm->new_array(call, count), none = {0};
     for (size_t i = 0; i < count; i++)
-        if (osvm_is_none(array) || osvm_is_none(parts[i]) || !vm->put_slot(call, array, i, parts[i]))
+        if (osvm_is_none(array) || osvm_is_none(parts[i]) ||
+            !vm->put_slot(call, array, i, parts[i]))
             return none;
     return array;
 }
@@ -103,7 +105,8 @@ static OsvmValue time_value(const OsvmPrimApi *vm, OsvmCall *call, int64_t utc_u
 }
 
 /* Attributes 2 to 11; the others (a link's target, creation) are told by no number. */
-static OsvmValue attribute(const OsvmPrimApi *vm, OsvmCall *call, const OsvmStat *stat, unsigned number)
+static OsvmValue attribute(const OsvmPrimApi *vm, OsvmCall *call, const OsvmStat *stat,
+                           unsigned number)
 {
     switch (number) {
     case 2: return vm->from_uint64(call, stat->type | stat->mode);
@@ -120,7 +123,8 @@ static OsvmValue attribute(const OsvmPrimApi *vm, OsvmCall *call, const OsvmStat
     }
 }
 
-static OsvmValue stat_array(const OsvmPrimApi *vm, OsvmCall *call, const char *path, const OsvmStat *stat)
+static OsvmValue stat_array(const OsvmPrimApi *vm, OsvmCall *call, const char *path,
+                            const OsvmStat *stat)
 {
     char target[PATH_BYTES];
     OsvmValue parts[STAT_SLOTS] = {vm->nil(call)};
@@ -156,7 +160,8 @@ FUNCTION(file_exists)
     return vm->result(call, vm->from_boolean(call, world->stat(world, path, true, &stat) == 0));
 }
 
-static int access_attribute(const OsvmPrimApi *vm, OsvmCall *call, const char *path, unsigned number)
+static int access_attribute(const OsvmPrimApi *vm, OsvmCall *call, const char *path,
+                            unsigned number)
 {
     static const unsigned rights[] = {OSVM_MAY_READ, OSVM_MAY_WRITE, OSVM_MAY_EXECUTE};
     unsigned wanted = rights[number - ATTRIBUTE_READABLE];
