@@ -148,6 +148,10 @@ $(BUILD)/osvm.image $(BUILD)/osvm32.image: $(BUILD)/osvm $(shell find image -nam
 	$(call SAY,st,$@)
 	$(Q)$(BUILD)/osvm build image -o $@ --bits=$(BITS) --start='CommandLine start'
 
+# The page that lists the library, from the comments of its classes.
+docs/library.md: $(BUILD)/osvm.image
+	$(BUILD)/osvm --run 'LibraryPage write' > $@
+
 # --- Set-up, installation, housekeeping -----------------------------------------------------------
 INSTALLS := $(filter run test test-long bench fuzz setup,$(MAKECMDGOALS))
 needs: ; @CC='$(CC)' tools/setup $(if $(INSTALLS),install,check) build $(if $(INSTALLS),test) $(NEEDS)
