@@ -37,6 +37,8 @@ typedef struct {
                                      chosen processor runs it all the time */
     bool trace_hash;      /* say the hash over all simulated instructions in the end */
     FILE *gc_log;         /* host's: a line of JSON for each collection; NULL: none */
+    const char *torture;    /* NAME[:NUMBER],...; NULL: none */
+    const char *leak_check; /* subsets, `scavenges`; empty: all; NULL: none */
 } CoreSetup;
 
 typedef struct {

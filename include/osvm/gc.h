@@ -47,7 +47,19 @@ struct Gc {
 typedef struct {
     uint64_t mark_time, sweep_time, compact_time;
     uint64_t live_objects, live_bytes, moved_objects, moved_bytes;
+    /* Nothing was collected, and the heap is as it was, forwarders included: the
+     * collector never does, or has no memory for its tables. */
+    bool refused;
 } GcResult;
+
+/* What --torture asks of a collector. */
+enum {
+    GC_MOVE_ALL = 1,     /* move whatever can move, also where little is won */
+    GC_SMALL_TABLES = 2, /* mark stacks and the like as small as they can be */
+    GC_POISON = 4,       /* overwrite what becomes free, but for what makes it a chunk */
+};
+
+#define GC_POISON_WORD ((Word)0xA5A5A5A5A5A5A5A7)
 
 typedef struct {
     Word free_bytes;    /* in free chunks, usable by allocate */
@@ -105,11 +117,19 @@ struct GcOps {
 
     void (*statistics)(Gc *gc, GcStatistics *statistics);
     /* Verifies the collector's own structures (free chunks, tables). Each finding
-     * is a sentence given to `report`; answers their number. */
+     * is a sentence given to `report`; answers their number. May be NULL. */
     size_t (*self_check)(Gc *gc, void (*report)(void *context, const char *sentence),
                          void *context);
+    /* Collects from now on as `flags` (GC_...) ask. May be NULL. */
+    void (*torture)(Gc *gc, unsigned flags);
     /* methods above: ABI 1 */
 };
+
+static inline size_t gc_self_check(Gc *gc, void (*report)(void *context, const char *sentence),
+                                   void *context)
+{
+    return gc->ops->self_check ? gc->ops->self_check(gc, report, context) : 0;
+}
 
 static inline void heap_marking_barrier(Heap *heap, Oop object, Oop value)
 {

@@ -97,6 +97,13 @@ typedef struct {
     void (*flush_young_caches)(Heap *heap);
     /* A pause is over. May be NULL. */
     void (*collected)(Heap *heap, const HeapPause *pause);
+    /* Gives the pages between two page-aligned addresses back to the host; they stay
+     * usable, and their contents are lost. May be NULL. */
+    void (*discard)(Heap *heap, Word start, Word end);
+    /* Verifies what the core keeps in stacks: each finding is a sentence given to
+     * `report`; answers their number. May be NULL. */
+    size_t (*check_stacks)(Heap *heap, void (*report)(void *context, const char *sentence),
+                           void *context);
 } HeapHost;
 
 /* The first member of the core's VM structure, at the base of the region. The

@@ -34,6 +34,7 @@ typedef struct {
     Word grow_headroom; /* old space grows by at least this; 0: 16 MiB */
     Word shrink_threshold; /* memory is given back above this much free; 0: 32 MiB */
     bool new_finalization; /* weak objects that lost elements are queued (image flag 0x40) */
+    bool poison;     /* overwrite what becomes free in new space */
 } MmConfig;
 
 typedef enum {
@@ -69,6 +70,40 @@ typedef struct {
     Word eden_bytes, new_bytes, old_bytes, old_free, old_largest_free;
     Word remembered_count, remembered_capacity;
 } MmStatistics;
+
+/* What a leak check looks at. */
+enum {
+    LEAK_OBJECTS,    /* extents, class indices, slots of all objects (H1, H4, H5) */
+    LEAK_ROOTS,      /* what the core refers to */
+    LEAK_REMEMBERED, /* H2, and the remembered set against the bits */
+    LEAK_CLASSES,    /* the class table */
+    LEAK_FREE,       /* the collector's own structures: free chunks, tables */
+    LEAK_WEAK,       /* weak objects, ephemerons, mourners and their lists */
+    LEAK_STACKS,     /* frames, and the contexts married to them */
+    LEAK_MARKS,      /* bits and lists that only collections use */
+    LEAK_SUBSETS,
+};
+#define LEAK_ALL ((1u << LEAK_SUBSETS) - 1)
+
+/* The names of the subsets, as options and images write them. */
+static inline const char *leak_subset_name(unsigned subset)
+{
+    static const char *const names[LEAK_SUBSETS] = {"objects", "roots", "remembered", "classes",
+                                                    "free", "weak", "stacks", "marks"};
+    return names[subset];
+}
+
+typedef struct {
+    unsigned subsets; /* to be checked: bits 1 << LEAK_... */
+    /* Gets each finding as a sentence: the object, its class, the slot, the rule; lines
+     * that begin with spaces say how the object is reached. */
+    void (*report)(void *context, const char *sentence);
+    void *context;
+    /* Filled in. What all subsets need, the walk that finds where objects are, counts
+     * for LEAK_OBJECTS. */
+    size_t findings[LEAK_SUBSETS];
+    uint64_t times[LEAK_SUBSETS]; /* microseconds */
+} LeakCheck;
 
 /* How the weak and ephemeron fixpoint asks and tells a collection: the
  * scavenger and every collector supply one. Object oops only. */
@@ -135,7 +170,8 @@ struct MmOps {
     void (*found_weak)(Mm *mm, Oop object);
     void (*found_ephemeron)(Mm *mm, Oop object);
     /* A live object of class index `index` was met: the class must live. Cheap:
-     * one byte store; the fixpoint traces the classes. */
+     * one byte store; the fixpoint traces the classes. Asked for once, when a
+     * collection begins. */
     uint8_t *(*class_marks)(Mm *mm); /* one byte per class index; borrowed */
     /* Runs the fixpoint once strong tracing is done: classes of marked indices,
      * ephemerons, then firing, then weak slots, dead class table entries. When
@@ -188,10 +224,8 @@ struct MmOps {
      * parameter is not the manager's or the value is refused. */
     bool (*get_parameter)(Mm *mm, unsigned number, int64_t *value);
     bool (*set_parameter)(Mm *mm, unsigned number, int64_t value);
-    /* Walks everything and verifies H1 to H4 and the collector's own structures.
-     * Each finding is a sentence given to `report`; answers their number. */
-    size_t (*leak_check)(Mm *mm, void (*report)(void *context, const char *sentence),
-                         void *context);
+    /* Walks the heap and verifies the subsets asked for; answers the number of findings. */
+    size_t (*leak_check)(Mm *mm, LeakCheck *check);
     /* methods above: ABI 1 */
 };
 

@@ -41,13 +41,10 @@ enum { REGION_BLOCKS = 64 }; /* what one thread slides at a time */
 
 typedef struct {
     OldSpace space; /* first */
-    const OsvmHost *host;
-    MarkerSetup setup;
     Word prefix_waste;     /* the dense prefix may be free to one part in so many; 0: not at all */
     bool forced;           /* everything moves that can */
 
     /* ---- during a collection ---- */
-    Marker marker;
     Place *places;         /* one for each block of old space */
     uint8_t *done;         /* one for each region: its blocks have been slid */
     size_t table_bytes;    /* of both */
@@ -70,6 +67,11 @@ void compact_slide(Compact *compact);
 /* Makes free chunks of everything that is not live. */
 void compact_sweep(Compact *compact);
 
+static inline bool compact_is_forced(const Compact *compact)
+{
+    return compact->forced || compact->space.torture & GC_MOVE_ALL;
+}
+
 static inline size_t compact_regions(const Compact *compact)
 {
     return (compact->end_block - compact->first_block + REGION_BLOCKS - 1) / REGION_BLOCKS;
@@ -83,7 +85,7 @@ static inline Place *compact_place_of(const Compact *compact, size_t block)
 /* The new address of the live memory at `granule`, which was `address`. */
 static inline Word compact_moved(const Compact *compact, size_t granule, Word address)
 {
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     const Place *place = compact_place_of(compact, granule / BLOCK_GRANULES);
     if (place->to & STAYS)
         return address;
@@ -99,7 +101,7 @@ static inline Oop compact_relocated(const Compact *compact, Oop object)
 {
     if (object < compact->moving_start)
         return object;
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     size_t granule = live_map_granule(map, object);
     if (__builtin_expect(granule % BLOCK_GRANULES == 0, 0) &&
         live_map_tail(map, granule / BLOCK_GRANULES)) {

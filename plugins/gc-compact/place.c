@@ -53,7 +53,7 @@ static Word last_set_end(const LiveMap *map, size_t block)
 
 Word compact_unit_end(const Compact *compact, size_t block)
 {
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     return last_set_end(map, block) + ((Word)overhang(map, block) << GRANULE_SHIFT);
 }
 
@@ -62,7 +62,7 @@ Word compact_unit_end(const Compact *compact, size_t block)
 /* One past the last block of the prefix: the longest whose dead share is allowed. */
 static size_t prefix_end(const Compact *compact)
 {
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     size_t fixed = live_map_granule(map, compact->space.gc.heap->hidden_roots) / BLOCK_GRANULES + 1;
     size_t end = fixed;
     size_t base = live_map_granule(map, compact->space.gc.heap->old_start), live = 0;
@@ -71,7 +71,7 @@ static size_t prefix_end(const Compact *compact)
         live += count_block(map, block, &ranks);
         size_t size = (block + 1) * BLOCK_GRANULES - base;
         size_t allowed = compact->prefix_waste ? size / compact->prefix_waste : 0;
-        if (size - live <= allowed && !compact->forced)
+        if (size - live <= allowed && !compact_is_forced(compact))
             end = block + 1;
     }
     return end > fixed ? end : fixed;
@@ -98,7 +98,7 @@ static bool next_staying(const Compact *compact, Placer *placer, size_t limit)
 /* Finds room for the unit of `block`, of `bytes` bytes, among the units that stay. */
 static void place_unit(Compact *compact, Placer *placer, size_t block, Word bytes)
 {
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     while (next_staying(compact, placer, block)) {
         Word room = unit_start(map, placer->staying) - placer->cursor;
         if (room == bytes || room >= bytes + SMALLEST_OBJECT)
@@ -114,7 +114,7 @@ static void place_unit(Compact *compact, Placer *placer, size_t block, Word byte
 
 void compact_place(Compact *compact)
 {
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     size_t prefix = prefix_end(compact);
     Placer placer = {compact->space.gc.heap->old_start, compact->first_block};
     compact->moving_start = compact->space.gc.heap->old_end;

@@ -57,7 +57,7 @@ static void visit_reference(void *context, Oop *slot)
     Word address = pointer_word(slot);
     if ((uintptr_t)slot == address && address >= heap->new_start && address < heap->old_end)
         return; /* inside an object: updated with it */
-    CHECK(is_immediate(*slot) || live_map_has(&compact->marker.map, *slot),
+    CHECK(is_immediate(*slot) || live_map_has(&compact->space.marker.map, *slot),
           "0x%" PRIxWORD ", which is dead, is referred to from outside the heap (G4)", *slot);
     *slot = updated(compact, *slot);
 }
@@ -90,7 +90,7 @@ static inline void move_object(Mover *mover, Oop object, Word start, Word to, Wo
 static void move_unit(Mover *mover, size_t block, Word to)
 {
     const Compact *compact = mover->compact;
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     size_t granule = live_map_block_first(map, block), limit = (block + 1) * BLOCK_GRANULES;
     to += (Word)live_map_tail(map, block) << GRANULE_SHIFT;
     for (Oop object; (object = live_map_object(map, granule, limit));) {
@@ -107,7 +107,7 @@ static void move_unit(Mover *mover, size_t block, Word to)
 /* The objects that begin in blocks [block, end_block), none of which moves. */
 static void update_unit(const Compact *compact, size_t block)
 {
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     size_t granule = live_map_block_first(map, block), limit = (block + 1) * BLOCK_GRANULES;
     for (Oop object; (object = live_map_object(map, granule, limit));) {
         Word end = object_end(object);
@@ -121,7 +121,7 @@ static void update_unit(const Compact *compact, size_t block)
 /* The map words and places of what the live words of a block seem to refer to. */
 static void fetch_block(const Compact *compact, size_t block)
 {
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     Word moving = compact->moving_start, span = compact->space.gc.heap->old_end - moving;
     for (unsigned word = 0; word < BLOCK_MAP_WORDS; word++) {
         size_t index = block * BLOCK_MAP_WORDS + word;
@@ -158,9 +158,9 @@ static size_t regions_before(const Slide *slide, size_t region)
         Word to = compact_place_of(compact, block)->to;
         if (!to || to & STAYS)
             continue;
-        Word bytes = compact_unit_end(compact, block) - live_map_address(&compact->marker.map,
+        Word bytes = compact_unit_end(compact, block) - live_map_address(&compact->space.marker.map,
                                                                          block * BLOCK_GRANULES);
-        size_t last = live_map_granule(&compact->marker.map, to + bytes) / BLOCK_GRANULES;
+        size_t last = live_map_granule(&compact->space.marker.map, to + bytes) / BLOCK_GRANULES;
         size_t needed = (last - compact->first_block) / REGION_BLOCKS + 1;
         return needed < region ? needed : region;
     }
@@ -225,7 +225,7 @@ void compact_slide(Compact *compact)
         return;
     for (size_t block = 0; block < compact->first_block; block++)
         update_unit(compact, block);
-    team_run(compact->marker.worker_count, slide_job, &slide);
+    team_run(compact->space.marker.worker_count, slide_job, &slide);
     mm->ops->visit_all_references(mm, visit_reference, compact);
 }
 
@@ -234,19 +234,15 @@ void compact_slide(Compact *compact)
 /* The gaps between the objects of a unit that stays. */
 static void sweep_unit(Compact *compact, size_t block)
 {
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     size_t end = live_map_granule(map, compact_unit_end(compact, block));
-    size_t granule = live_map_next_set(map, live_map_block_first(map, block), end);
-    while ((granule = live_map_next_clear(map, granule, end)) < end) {
-        size_t next = live_map_next_set(map, granule, end);
-        chunks_add(&compact->space.chunks, live_map_address(map, granule), live_map_address(map, next));
-        granule = next;
-    }
+    size_t first = live_map_next_set(map, live_map_block_first(map, block), end);
+    old_space_add_gaps(&compact->space, first, end);
 }
 
 void compact_sweep(Compact *compact)
 {
-    const LiveMap *map = &compact->marker.map;
+    const LiveMap *map = &compact->space.marker.map;
     old_space_begin_sweep(&compact->space, compact->packed_end);
     for (size_t block = compact->first_block; block < compact->end_block; block++) {
         Place *place = compact_place_of(compact, block);
@@ -255,7 +251,7 @@ void compact_sweep(Compact *compact)
         size_t end = (block + 1) * BLOCK_GRANULES;
         Word start = live_map_address(
             map, live_map_next_set(map, live_map_block_first(map, block), end));
-        chunks_add(&compact->space.chunks, place->to & ~STAYS, start);
+        old_space_add_gap(&compact->space, place->to & ~STAYS, start);
         sweep_unit(compact, block);
     }
 }

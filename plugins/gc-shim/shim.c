@@ -206,7 +206,7 @@ static void shim_collect(Gc *gc, GcResult *result)
     inner_of(gc)->ops->collect(gc->inner, result);
     shim->collecting = false;
     inner_of(gc)->ops->make_walkable(gc->inner);
-    shim_verify_heap(shim, false);
+    shim_verify_heap(shim, result->refused);
     Digest after = shim_digest(shim, mourners);
     REQUIRE(before == after, "the collection changed the graph: digest 0x%" PRIx64 " before, 0x%"
             PRIx64 " after (S6)", before, after);
@@ -237,7 +237,13 @@ static void shim_statistics(Gc *gc, GcStatistics *statistics)
 
 static size_t shim_self_check(Gc *gc, void (*report)(void *, const char *), void *context)
 {
-    return inner_of(gc)->ops->self_check(gc->inner, report, context);
+    return gc_self_check(gc->inner, report, context);
+}
+
+static void shim_torture(Gc *gc, unsigned flags)
+{
+    if (inner_of(gc)->ops->torture)
+        inner_of(gc)->ops->torture(gc->inner, flags);
 }
 
 static const GcOps ops = {
@@ -257,6 +263,7 @@ static const GcOps ops = {
     .make_walkable = shim_make_walkable,
     .statistics = shim_statistics,
     .self_check = shim_self_check,
+    .torture = shim_torture,
 };
 
 static bool shim_init(void *state, const OsvmHost *host, OsvmError *error)

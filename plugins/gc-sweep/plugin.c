@@ -1,75 +1,125 @@
-/* gc-sweep: marks, then makes each run of memory that is not live one free chunk.
- * Objects never move; neighbouring dead objects and chunks coalesce by themselves,
- * because chunks are found anew from the gaps of the live map. */
+/* The collector's vtable: what old_space.c has, with sweeping before it where that is due. */
 #include "osvm/plugin.h"
-#include "plugins/gc/old_space.h"
+#include "sweep.h"
 
-typedef struct {
-    OldSpace space; /* first */
-    MarkerSetup setup;
-    Marker marker;      /* during a collection */
-} Sweep;
-
-static void sweep(Sweep *collector)
+static Sweep *sweep_of(Gc *gc)
 {
-    const LiveMap *map = &collector->marker.map;
-    Heap *heap = collector->space.gc.heap;
-    size_t limit = live_map_granule(map, heap->old_end);
-    size_t granule = live_map_granule(map, heap->old_start);
-    old_space_begin_sweep(&collector->space, heap->old_end);
-    while ((granule = live_map_next_clear(map, granule, limit)) < limit) {
-        size_t next = live_map_next_set(map, granule, limit);
-        chunks_add(&collector->space.chunks, live_map_address(map, granule),
-                   live_map_address(map, next));
-        granule = next;
-    }
+    return (Sweep *)gc;
 }
 
-static void sweep_collect(Gc *gc, GcResult *result)
+/* ---- Collection ---- */
+
+static void collect(Gc *gc, GcResult *result)
 {
-    Sweep *collector = (Sweep *)gc;
-    Heap *heap = gc->heap;
-    *result = (GcResult){0};
-    if (!marker_open(&collector->marker, heap, collector->setup)) {
-        heap->host->log(heap, "gc-sweep: no memory for the mark map: nothing is collected");
+    Sweep *sweep = sweep_of(gc);
+    sweep_drop(sweep);
+    if (!old_space_mark(&sweep->space, result))
         return;
-    }
-    uint64_t start = heap->host->now(heap);
-    marker_run(&collector->marker);
-    if (marker_forwarders(&collector->marker))
-        marker_remove_forwarders(&collector->marker);
-    uint64_t marked = heap->host->now(heap);
-    sweep(collector);
-    *result = (GcResult){
-        .mark_time = marked - start,
-        .sweep_time = heap->host->now(heap) - marked,
-        .live_objects = marker_objects(&collector->marker),
-        .live_bytes = old_space_live_bytes(&collector->space),
-    };
-    marker_close(&collector->marker);
+    marker_close_stacks(&sweep->space.marker);
+    sweep_begin(sweep);
+    if (!sweep->lazy)
+        sweep_finish(sweep);
+    result->sweep_time = old_space_lap(&sweep->space);
+    result->live_bytes = old_space_live_bytes(&sweep->space) - sweep->unswept_bytes;
+}
+
+/* ---- What meets memory that is not swept yet ---- */
+
+static Word allocate(Gc *gc, Word bytes)
+{
+    Sweep *sweep = sweep_of(gc);
+    Chunks *chunks = &sweep->space.chunks;
+    Word start = chunks_carve(chunks, &chunks->run, chunks->run_end, bytes);
+    if (__builtin_expect(start != 0, 1))
+        return start;
+    sweep_some(sweep); /* before the tail is used */
+    while (!(start = old_space_allocate(gc, bytes)) && sweep_some(sweep))
+        ;
+    return start;
+}
+
+static bool take_buffer(Gc *gc, Word least, Word wanted, Word *start, Word *end)
+{
+    Sweep *sweep = sweep_of(gc);
+    sweep_some(sweep);
+    bool taken;
+    while (!(taken = old_space_take_buffer(gc, least, wanted, start, end)) && sweep_some(sweep))
+        ;
+    return taken;
+}
+
+static void free_object(Gc *gc, Oop object)
+{
+    Sweep *sweep = sweep_of(gc);
+    if (sweep_is_ahead(sweep, object))
+        sweep_free_ahead(sweep, object);
+    else
+        old_space_free(gc, object);
+}
+
+static void make_walkable(Gc *gc)
+{
+    sweep_finish(sweep_of(gc));
+    old_space_make_walkable(gc);
+}
+
+static Word trim(Gc *gc, Word keep)
+{
+    Word ahead = sweep_of(gc)->unswept_bytes;
+    return old_space_trim(gc, keep > ahead ? keep - ahead : 0);
+}
+
+static void statistics(Gc *gc, GcStatistics *statistics)
+{
+    old_space_statistics(gc, statistics);
+    statistics->free_bytes += sweep_of(gc)->unswept_bytes;
+}
+
+static void adopt(Gc *gc, Word used_end)
+{
+    sweep_drop(sweep_of(gc));
+    old_space_adopt(gc, used_end);
+}
+
+static void stop(Gc *gc)
+{
+    sweep_drop(sweep_of(gc));
+    old_space_stop(gc);
 }
 
 static const GcOps ops = {
-    OLD_SPACE_OPS,
+    .size = sizeof(GcOps),
     .moves_objects = false,
-    .collect = sweep_collect,
+    .start = old_space_start,
+    .stop = stop,
+    .adopt = adopt,
+    .extended = old_space_extended,
+    .trim = trim,
+    .allocate = allocate,
+    .take_buffer = take_buffer,
+    .return_buffer = old_space_return_buffer,
+    .free = free_object,
+    .collect = collect,
+    .barrier = old_space_barrier,
+    .make_walkable = make_walkable,
+    .statistics = statistics,
+    .self_check = old_space_self_check,
+    .torture = old_space_torture,
 };
 
 static bool sweep_init(void *state, const OsvmHost *host, OsvmError *error)
 {
     (void)error;
-    ((Sweep *)state)->setup = (MarkerSetup){
-        .stack_bytes = (size_t)host->option_number(host, "mark-stack"),
-        .threads = (unsigned)host->option_number(host, "threads"),
-    };
+    Sweep *sweep = state;
+    old_space_read_options(&sweep->space, host);
+    sweep->lazy = host->option_flag(host, "lazy");
     return true;
 }
 
 static const OsvmOption options[] = {
-    {.name = "mark-stack", .kind = OSVM_SIZE, .value = "0", .choices = "BYTES", .max = INT64_MAX,
-     .help = "size of the mark stack; 0: by the size of the heap"},
-    {.name = "threads", .kind = OSVM_NUMBER, .value = "0", .max = TEAM_MOST,
-     .help = "threads that collect; 0: by the machine and the size of the heap"},
+    OLD_SPACE_OPTIONS,
+    {.name = "lazy", .kind = OSVM_FLAG, .value = "no",
+     .help = "sweep when memory is needed, not in the pause"},
     {0},
 };
 

@@ -5,6 +5,8 @@
 enum {
     SMALL = 2048,          /* larger requests do not make a new run */
     RUN_LEAST = 16 * 1024, /* a chunk worth making the run */
+    RUN_OF_TAIL = 1 << 20, /* what the tail gives for a run */
+    SEARCH_MOST = 256,     /* chunks of one list that are looked at */
 };
 
 /* ---- Lists ---- */
@@ -75,8 +77,9 @@ static bool fits(Word size, Word bytes)
 void chunks_reset(Chunks *chunks, Heap *heap, Word end)
 {
     uint64_t allocations = chunks->allocations;
+    bool poison = chunks->poison;
     *chunks = (Chunks){
-        .heap = heap, .tail = end, .tail_end = end, .allocations = allocations,
+        .heap = heap, .tail = end, .tail_end = end, .allocations = allocations, .poison = poison,
     };
 }
 
@@ -89,12 +92,20 @@ static void tail_set(Chunks *chunks, Word start)
     free_chunk_write(start, chunks->tail_end);
 }
 
+static void poison(Word start, Word end)
+{
+    for (Word at = start; at < end; at += WORD_BYTES)
+        *(Word *)word_pointer(at) = GC_POISON_WORD;
+}
+
 void chunks_add(Chunks *chunks, Word start, Word end)
 {
     if (start == end)
         return;
     CHECK(end - start >= SMALLEST_OBJECT, "free memory of %" PRIuWORD " bytes at 0x%" PRIxWORD,
           end - start, start);
+    if (__builtin_expect(chunks->poison, 0))
+        poison(start, end);
     if (end == chunks->tail) {
         tail_set(chunks, start);
         return;
@@ -170,28 +181,60 @@ static Word allocate_from_lists(Chunks *chunks, Word bytes)
     return cut(chunks, list_unlink(chunks, list, &chunks->lists[list]), bytes);
 }
 
-/* Searches the lists whose chunks may or may not be large enough. */
-static Word allocate_by_search(Chunks *chunks, Word bytes)
+/* Looks through one list whose chunks may or may not be large enough. */
+static Word search_list(Chunks *chunks, unsigned list, Word bytes)
 {
-    unsigned last = list_for(bytes + SMALLEST_OBJECT);
-    for (unsigned list = list_of(bytes); list <= last; list++)
-        for (Oop *link = &chunks->lists[list]; *link; link = object_slots(*link))
-            if (fits(chunk_size(*link), bytes))
-                return cut(chunks, list_unlink(chunks, list, link), bytes);
+    /* Those of one size all fit or none does; of others not too many are tried. */
+    int left = list < CHUNK_EXACT_LISTS ? 1 : SEARCH_MOST;
+    for (Oop *link = &chunks->lists[list]; *link && left-- > 0; link = object_slots(*link))
+        if (fits(chunk_size(*link), bytes))
+            return cut(chunks, list_unlink(chunks, list, link), bytes);
     return 0;
 }
 
-/* Puts what is left of the run back and takes another chunk for it. */
-static bool renew_run(Chunks *chunks)
+static Word allocate_by_search(Chunks *chunks, Word bytes)
+{
+    unsigned last = list_for(bytes + SMALLEST_OBJECT);
+    Word start = 0;
+    for (unsigned list = list_of(bytes); list <= last && !start; list++)
+        start = search_list(chunks, list, bytes);
+    return start;
+}
+
+/* A chunk for the run, off the lists. False: they have none that is worth it. */
+static bool run_from_lists(Chunks *chunks, Word *start, Word *end)
 {
     unsigned list = list_next(chunks, list_for(RUN_LEAST));
     if (list == CHUNK_LISTS)
         return false;
     Oop chunk = list_unlink(chunks, list, &chunks->lists[list]);
+    *start = object_start(chunk);
+    *end = object_end(chunk);
+    return true;
+}
+
+static bool run_from_tail(Chunks *chunks, Word *start, Word *end)
+{
+    if (chunks->tail_end - chunks->tail < 2 * RUN_OF_TAIL)
+        return false;
+    *start = chunks->tail;
+    *end = chunks->tail += RUN_OF_TAIL;
+    free_chunk_write(*start, *end);
+    free_chunk_write(*end, chunks->tail_end);
+    chunks->count++;
+    return true;
+}
+
+/* Puts what is left of the run back and takes other memory for it. */
+static bool renew_run(Chunks *chunks)
+{
+    Word start, end;
+    if (!run_from_lists(chunks, &start, &end) && !run_from_tail(chunks, &start, &end))
+        return false;
     if (chunks->run != chunks->run_end)
         list_push(chunks, free_chunk_write(chunks->run, chunks->run_end));
-    chunks->run = object_start(chunk);
-    chunks->run_end = object_end(chunk);
+    chunks->run = start;
+    chunks->run_end = end;
     return true;
 }
 
@@ -203,6 +246,18 @@ Word chunks_allocate_slow(Chunks *chunks, Word bytes)
     if (!start)
         start = allocate_from_tail(chunks, bytes);
     return start ? start : allocate_by_search(chunks, bytes);
+}
+
+/* The last list that is not empty, if all its chunks have `least` bytes; else CHUNK_LISTS. */
+static unsigned list_largest(const Chunks *chunks, Word least)
+{
+    unsigned word = CHUNK_MAP_WORDS;
+    while (word-- > 0)
+        if (chunks->map[word]) {
+            unsigned list = word * 64 + 63 - (unsigned)__builtin_clzll(chunks->map[word]);
+            return list >= list_for(least) ? list : CHUNK_LISTS;
+        }
+    return CHUNK_LISTS;
 }
 
 static Word cut_piece(Word size, Word wanted)
@@ -218,7 +273,7 @@ bool chunks_take(Chunks *chunks, Word least, Word wanted, Word *start, Word *end
     Word tail = chunks->tail_end - chunks->tail, bytes;
     unsigned list = list_next(chunks, list_for(wanted));
     if (list == CHUNK_LISTS && tail < wanted)
-        list = list_next(chunks, list_for(least));
+        list = list_largest(chunks, least);
     if (list != CHUNK_LISTS) {
         Oop chunk = list_unlink(chunks, list, &chunks->lists[list]);
         bytes = cut_piece(chunk_size(chunk), wanted);

@@ -6,8 +6,8 @@
  * each power of two. A chunk's first slot links it to the next of its list.
  *
  * Small objects are carved one after the other from the run, a chunk taken off the
- * lists for this purpose, then from the tail: objects allocated together lie
- * together. Whatever is left by a division has 16 bytes or more.
+ * lists or the tail for this purpose: objects allocated together lie together, and
+ * large ones lie apart from them. Whatever is left by a division has 16 bytes or more.
  *
  * Invariants (chunks_check):
  *  C1  every chunk on a list has class CLASS_FREE, lies in old space, and is on the
@@ -34,6 +34,7 @@ typedef struct {
     Word free_bytes;         /* in lists, run and tail */
     Word count;              /* chunks, run and tail included */
     uint64_t allocations;    /* blocks and buffers handed out */
+    bool poison;             /* what becomes free is overwritten */
     uint64_t map[CHUNK_MAP_WORDS]; /* lists that are not empty */
     Oop lists[CHUNK_LISTS];  /* heads; NO_OOP ends a list */
 } Chunks;

@@ -1,5 +1,7 @@
 #include "old_space.h"
 
+enum { WORTH_DISCARDING = 4 << 20 }; /* bytes of a gap whose pages go back to the host */
+
 static OldSpace *space_of(Gc *gc)
 {
     return (OldSpace *)gc;
@@ -33,6 +35,7 @@ bool old_space_start(Gc *gc, char *error, size_t error_size)
                  gc->heap->old_start);
         return false;
     }
+    space->unlisted_end = 0;
     chunks_reset(&space->chunks, gc->heap, gc->heap->old_end);
     chunks_add(&space->chunks, gc->heap->old_start, gc->heap->old_end);
     return true;
@@ -128,12 +131,80 @@ size_t old_space_self_check(Gc *gc, ChunkReport report, void *context)
 
 /* ---- For collections ---- */
 
+void old_space_read_options(OldSpace *space, const OsvmHost *host)
+{
+    space->setup = (MarkerSetup){
+        .stack_bytes = (size_t)host->option_number(host, "mark-stack"),
+        .threads = (unsigned)host->option_number(host, "threads"),
+    };
+}
+
+void old_space_torture(Gc *gc, unsigned flags)
+{
+    space_of(gc)->torture = flags;
+    space_of(gc)->chunks.poison = (flags & GC_POISON) != 0;
+}
+
+bool old_space_mark(OldSpace *space, GcResult *result)
+{
+    Heap *heap = space->gc.heap;
+    MarkerSetup setup = space->setup;
+    if (space->torture & GC_SMALL_TABLES)
+        setup.stack_bytes = 1;
+    *result = (GcResult){0};
+    space->started = heap->host->now(heap);
+    if (!marker_open(&space->marker, heap, setup)) {
+        heap->host->log(heap, "no memory for a mark map: nothing is collected");
+        result->refused = true;
+        return false;
+    }
+    marker_run(&space->marker);
+    if (marker_forwarders(&space->marker))
+        marker_remove_forwarders(&space->marker);
+    result->mark_time = old_space_lap(space);
+    result->live_objects = marker_objects(&space->marker);
+    return true;
+}
+
+uint64_t old_space_lap(OldSpace *space)
+{
+    Heap *heap = space->gc.heap;
+    uint64_t now = heap->host->now(heap), lap = now - space->started;
+    space->started = now;
+    return lap;
+}
+
 void old_space_begin_sweep(OldSpace *space, Word packed_end)
 {
     Heap *heap = space->gc.heap;
     chunks_reset(&space->chunks, heap, heap->old_end);
     chunks_add(&space->chunks, packed_end, heap->old_end);
     space->unlisted_end = 0;
+}
+
+/* All whole pages but the first, where the chunk says that it is one. */
+static void discard_pages(const Heap *heap, Word start, Word end)
+{
+    Word page = heap->page_size;
+    heap->host->discard((Heap *)heap, (start / page + 1) * page, end / page * page);
+}
+
+void old_space_add_gap(OldSpace *space, Word start, Word end)
+{
+    Heap *heap = space->gc.heap;
+    if (end - start >= WORTH_DISCARDING && heap->host->discard && !space->chunks.poison)
+        discard_pages(heap, start, end);
+    chunks_add(&space->chunks, start, end);
+}
+
+void old_space_add_gaps(OldSpace *space, size_t from, size_t end)
+{
+    const LiveMap *map = &space->marker.map;
+    while ((from = live_map_next_clear(map, from, end)) < end) {
+        size_t next = live_map_next_set(map, from, end);
+        old_space_add_gap(space, live_map_address(map, from), live_map_address(map, next));
+        from = next;
+    }
 }
 
 uint64_t old_space_live_bytes(const OldSpace *space)

@@ -71,7 +71,9 @@ static void print_finding(void *context, const char *sentence)
 static void require_no_leaks(Shim *shim, const char *when)
 {
     Mm *inner = shim->mm.inner;
-    size_t findings = inner->ops->leak_check(inner, print_finding, (void *)(uintptr_t)when);
+    LeakCheck check = {.subsets = LEAK_ALL, .report = print_finding,
+                       .context = (void *)(uintptr_t)when};
+    size_t findings = inner->ops->leak_check(inner, &check);
     shim->unchecked = 0;
     REQUIRE(findings == 0, "the leak check %s has %zu findings", when, findings);
 }
@@ -419,11 +421,11 @@ static bool shim_set_parameter(Mm *mm, unsigned number, int64_t value)
     return set;
 }
 
-static size_t shim_leak_check(Mm *mm, void (*report)(void *context, const char *sentence),
-                              void *context)
+static size_t shim_leak_check(Mm *mm, LeakCheck *check)
 {
     require_poll(shim_of(mm), "leak_check");
-    return mm->inner->ops->leak_check(mm->inner, report, context);
+    REQUIRE(check->report, "a leak check reports to nobody");
+    return mm->inner->ops->leak_check(mm->inner, check);
 }
 
 static const MmOps mm_shim_ops = {

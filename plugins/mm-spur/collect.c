@@ -132,7 +132,7 @@ static void run_collector(MmSpur *m)
     clear_class_marks(m);
     heap->host->flush_caches(heap);
     heap->gc->ops->collect(heap->gc, &result);
-    if (!walk_young_is_empty(m)) {
+    if (!result.refused && !walk_young_is_empty(m)) {
         walk_young(m, clear_marks, NULL);
         remember_followed(heap);
     }

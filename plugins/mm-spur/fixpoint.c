@@ -7,7 +7,8 @@
  *   - an ephemeron whose key lives is an ordinary object: its fields live;
  *   - if neither happened and ephemerons are left, their keys are reachable
  *     through ephemerons only: all of them fire. They join the queue of mourners
- *     in the order found, become ordinary objects, and their fields live.
+ *     in the order of their addresses (tracing may have found them in any order),
+ *     become ordinary objects, and their fields live.
  *
  * Each step may find more of each kind. Only then weak slots whose referents do
  * not live become nil; so an object that an ephemeron has saved is not missing
@@ -129,12 +130,19 @@ static bool trace_ephemerons(MmSpur *m, Tracer *tracer)
     return found;
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+    Oop x = *(const Oop *)a, y = *(const Oop *)b;
+    return (x > y) - (x < y);
+}
+
 /* None of the keys lives: they all fire at once. Tracing the first one's fields
  * may report more ephemerons; those wait for their turn. */
 static bool fire_ephemerons(MmSpur *m, Tracer *tracer)
 {
     OopList *list = &m->ephemerons;
     size_t count = list->count;
+    qsort(list->items, count, sizeof(Oop), compare_addresses);
     for (size_t i = 0; i < count; i++) {
         Header *header = header_at(list->items[i]);
         *header = (*header & ~HEADER_FORMAT_MASK) | (Header)FORMAT_FIXED << HEADER_FORMAT_SHIFT;
@@ -197,6 +205,8 @@ static void clear_weaklings(MmSpur *m, Tracer *tracer)
 {
     Heap *heap = m->mm.heap;
     Word losers = 0;
+    if (m->config.new_finalization) /* they may enter the queue */
+        qsort(m->weaklings.items, m->weaklings.count, sizeof(Oop), compare_addresses);
     size_t queued = m->mourners.count;
     for (size_t i = 0; i < m->weaklings.count; i++)
         if (clear_weak_slots(m, tracer, m->weaklings.items[i])) {

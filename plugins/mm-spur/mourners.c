@@ -1,6 +1,7 @@
 /* The queue of mourners: fired ephemerons and, where the image asks for it, weak
- * objects that lost elements. First in, first out; ephemerons that fire together
- * stand in the order in which tracing found them. Lives outside the heap; images
+ * objects that lost elements. First in, first out; objects that
+ * enter it together stand in the order of their addresses after the collection's copying
+ * and before its sliding. Lives outside the heap; images
  * carry it as pages of hidden root HIDDEN_MOURNERS.
  */
 #include "spur.h"

@@ -423,7 +423,7 @@ static void empty_area(MmSpur *m, unsigned which, bool kept)
 {
     Area *area = &m->areas[which];
     Word end = kept && area->free > area->start ? sweep_area(area) : area->start;
-    if (CHECKED)
+    if (CHECKED || m->config.poison)
         memset(word_pointer(end), 0xA5, area->free - end);
     area->free = end;
 }

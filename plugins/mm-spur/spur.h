@@ -208,7 +208,7 @@ static inline void walk_bury(Oop object)
 }
 
 /* leak_check.c */
-size_t leak_check(Mm *mm, void (*report)(void *context, const char *sentence), void *context);
+size_t leak_check(Mm *mm, LeakCheck *check);
 
 /* parameters.c */
 void parameters_statistics(Mm *mm, MmStatistics *statistics);

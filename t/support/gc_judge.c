@@ -119,7 +119,7 @@ size_t rig_check(Rig *rig)
               " chunks, a walk %" PRIuWORD " in %" PRIuWORD, statistics.free_bytes,
               statistics.free_chunks, judge.free_bytes, judge.free_chunks);
     free(judge.starts);
-    return judge.findings + rig->gc->ops->self_check(rig->gc, print_finding, NULL);
+    return judge.findings + gc_self_check(rig->gc, print_finding, NULL);
 }
 
 Word rig_count_old(Rig *rig, Word *bytes)

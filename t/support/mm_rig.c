@@ -79,14 +79,16 @@ void mm_rig_close(MmRig *rig)
 static void rig_report(void *context, const char *sentence)
 {
     MmRig *rig = context;
-    snprintf(rig->finding, sizeof rig->finding, "%s", sentence);
+    if (sentence[0] != ' ') /* a line of a path */
+        snprintf(rig->finding, sizeof rig->finding, "%s", sentence);
     if (rig->verbose)
         printf("# leak check: %s\n", sentence);
 }
 
 size_t mm_rig_check(MmRig *rig)
 {
-    return rig->mm->ops->leak_check(rig->mm, rig_report, rig);
+    LeakCheck check = {.subsets = LEAK_ALL, .report = rig_report, .context = rig};
+    return rig->mm->ops->leak_check(rig->mm, &check);
 }
 
 /* xorshift64* */

@@ -66,6 +66,13 @@ static void host_decommit(Heap *heap, Word start, Word end)
     host->committed -= end - start;
 }
 
+static void host_discard(Heap *heap, Word start, Word end)
+{
+    MockHost *host = host_of(heap);
+    madvise(word_pointer(start), end - start, MADV_DONTNEED);
+    host->discarded += end - start;
+}
+
 static void *host_side_table_reserve(Heap *heap, size_t bytes)
 {
     MockHost *host = host_of(heap);
@@ -187,6 +194,7 @@ static const HeapHost mock_table = {
     .side_table_release = host_side_table_release,
     .commit = host_commit,
     .decommit = host_decommit,
+    .discard = host_discard,
 };
 
 MockHost *mock_host_new(size_t region_bytes)

@@ -22,6 +22,7 @@ typedef struct {
     Oop *roots;      /* references, immediates or NO_OOP for an unused entry */
     size_t root_count, root_capacity;
     size_t committed;       /* bytes */
+    size_t discarded;       /* sum of what discard was told */
     size_t commit_limit;    /* commits that would pass this fail; SIZE_MAX at first */
     size_t side_table_limit; /* the same for side tables in use */
     size_t side_table_bytes;

@@ -1,0 +1,2 @@
+# What collectors share stands in plugins/gc.
+SRC_gc-none += $(wildcard plugins/gc/*.c)
