@@ -65,6 +65,15 @@ const OsvmOption vm_options[] = {
      .min = 2,
      .max = MOST_STACK_PAGES,
      .help = "pages of the stack zone"},
+    {.name = "leak-check",
+     .kind = OSVM_OPTIONAL_TEXT,
+     .choices = "SUBSET,SUBSET...",
+     .help = "verify the heap after every full collection (and, with `scavenges`, after every "
+             "scavenge): objects, roots, remembered, classes, free, weak, stacks, marks"},
+    {.name = "torture",
+     .kind = OSVM_TEXT,
+     .choices = "scavenge:N,collect:M,move,alloc-fail:K,tiny-spaces,poison,seed:S",
+     .help = "collect all the time, move everything, refuse memory, ..."},
     {.name = "deterministic",
      .kind = OSVM_FLAG,
      .value = "no",
@@ -191,6 +200,12 @@ static bool require_optional_parts(Cli *cli, unsigned heap_bits, OsvmError *erro
             plugins_require(cli->plugins, OSVM_CPU, heap_bits, error));
 }
 
+/* --leak-check without a value asks for everything. */
+static const char *leak_subsets(const char *text)
+{
+    return text ? text : "";
+}
+
 const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, OsvmError *error)
 {
     PluginRequest request = {
@@ -212,6 +227,9 @@ const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, Osvm
         .max_heap = (uint64_t)options_number(cli->options, "max-heap"),
         .stack_pages = (unsigned)options_number(cli->options, "stack-pages"),
         .deterministic = options_flag(cli->options, "deterministic"),
+        .torture = options_text(cli->options, "torture"),
+        .leak_check = options_given(cli->options, "leak-check")
+                          ? leak_subsets(options_text(cli->options, "leak-check")) : NULL,
         .vm_path = cli->vm_path,
         .gc_log = cli->gc_log,
         .vm_options = (const char *const *)cli->vm_options,

@@ -367,15 +367,42 @@ static Loaded *find_loaded(Plugins *plugins, const PluginRequest *request, const
     return NULL;
 }
 
+static bool refuse_name(const PluginRequest *request, OsvmError *error)
+{
+    return error_set(error, OSVM_UNAVAILABLE, "there is no %s '%s'",
+                     request->kind == OSVM_PRIMS ? "module of primitives" : "plugin", request->name);
+}
+
+/* The name may go on with options, as in `--gc=sweep,lazy`: those are for an instance of its own. */
+static const OsvmInstance *load_with_options(Plugins *plugins, const PluginRequest *request,
+                                             OsvmError *error)
+{
+    char name[PLUGIN_NAME_MAX + 1];
+    size_t length = strcspn(request->name, ",");
+    if (length > PLUGIN_NAME_MAX) {
+        refuse_name(request, error);
+        return NULL;
+    }
+    memcpy(name, request->name, length);
+    name[length] = 0;
+    Loaded *loaded = NULL;
+    if (plugin_name_is_valid(name))
+        loaded = load_named(plugins, request, name, request->name + length + 1, error);
+    else
+        refuse_name(request, error);
+    return loaded ? &loaded->instance : NULL;
+}
+
 static const OsvmInstance *load_by_name(Plugins *plugins, const PluginRequest *request,
                                         OsvmError *error)
 {
     const char *name = request->name;
     if (request->kind == OSVM_PRIMS)
         name = module_find(plugins, request->name);
+    else if (strchr(name, ','))
+        return load_with_options(plugins, request, error);
     if (!name || !plugin_name_is_valid(name)) {
-        error_set(error, OSVM_UNAVAILABLE, "there is no %s '%s'",
-                  request->kind == OSVM_PRIMS ? "module of primitives" : "plugin", request->name);
+        refuse_name(request, error);
         return NULL;
     }
     Loaded *loaded = find_loaded(plugins, request, name);

@@ -18,6 +18,10 @@
 #endif
 
 #define MIB ((uint64_t)1 << 20)
+
+/* Marking and sliding touch memory everywhere: with small pages half of their time is spent on
+ * looking up translations. */
+#define WORTH_HUGE_PAGES (4 * MIB)
 #define GIB ((uint64_t)1 << 30)
 
 /* What a region may look like: sizes tried from `most` down to `least`, bases in
@@ -125,8 +129,13 @@ bool region_commit(Region *region, Word start, Word end)
 {
     CHECK(start >= region->start && end <= region->end && start <= end,
           "commit of [%" PRIxWORD ", %" PRIxWORD ") outside the region", start, end);
-    return start == end ||
-           mprotect(word_pointer(start), end - start, PROT_READ | PROT_WRITE) == 0;
+    if (start == end)
+        return true;
+    if (mprotect(word_pointer(start), end - start, PROT_READ | PROT_WRITE))
+        return false;
+    if (end - start >= WORTH_HUGE_PAGES)
+        madvise(word_pointer(start), end - start, MADV_HUGEPAGE);
+    return true;
 }
 
 void region_decommit(Region *region, Word start, Word end)
@@ -141,11 +150,22 @@ void region_decommit(Region *region, Word start, Word end)
         madvise(word_pointer(start), end - start, MADV_DONTNEED);
 }
 
+void region_discard(Region *region, Word start, Word end)
+{
+    CHECK(start >= region->start && end <= region->end && start <= end,
+          "discard of [%" PRIxWORD ", %" PRIxWORD ") outside the region", start, end);
+    madvise(word_pointer(start), end - start, MADV_DONTNEED);
+}
+
 void *side_memory_reserve(size_t bytes)
 {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED)
+        return NULL;
+    if (bytes >= WORTH_HUGE_PAGES)
+        madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
 }
 
 void side_memory_release(void *memory, size_t bytes)

@@ -31,6 +31,9 @@ bool region_commit(Region *region, Word start, Word end);
 /* Gives the pages back; they read as zeros after the next commit. */
 void region_decommit(Region *region, Word start, Word end);
 
+/* Gives the pages back, but they stay usable and read as zeros. */
+void region_discard(Region *region, Word start, Word end);
+
 /* Zeroed, lazily committed memory anywhere; NULL: none. */
 void *side_memory_reserve(size_t bytes);
 void side_memory_release(void *memory, size_t bytes);

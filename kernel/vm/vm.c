@@ -4,6 +4,8 @@
 
 #include "kernel/vm/gc_log.h"
 #include "kernel/vm/interp/interp_int.h"
+#include "kernel/vm/memory/guard.h"
+#include "kernel/vm/memory/managers.h"
 #include "kernel/vm/primitives/named.h"
 #include "kernel/vm/primitives/primitives.h"
 #include "kernel/vm/region.h"
@@ -151,6 +153,17 @@ static void decommit(Heap *heap, Word start, Word end)
     region_decommit(vm_of(heap)->region, start, end);
 }
 
+static void discard(Heap *heap, Word start, Word end)
+{
+    region_discard(vm_of(heap)->region, start, end);
+}
+
+static size_t check_stacks(Heap *heap, void (*report)(void *context, const char *sentence),
+                           void *context)
+{
+    return interp_check_stacks(vm_of(heap), report, context);
+}
+
 static const HeapHost heap_host = {
     .size = sizeof(HeapHost),
     .visit_roots = visit_roots,
@@ -168,44 +181,11 @@ static const HeapHost heap_host = {
     .decommit = decommit,
     .flush_young_caches = flush_young_caches,
     .collected = collected,
+    .discard = discard,
+    .check_stacks = check_stacks,
 };
 
-/* ---- Memory manager and collector ---- */
-
-/* The state of a plugin and of those it wraps begins with an Mm. */
-static Mm *wire_mm(Heap *heap, const OsvmInstance *instance)
-{
-    Mm *mm = instance->state;
-    const OsvmInstance *inner = instance->host->inner;
-    mm->ops = instance->vtable;
-    mm->heap = heap;
-    mm->inner = inner ? wire_mm(heap, inner) : NULL;
-    return mm;
-}
-
-static Gc *wire_gc(Heap *heap, const OsvmInstance *instance)
-{
-    Gc *gc = instance->state;
-    const OsvmInstance *inner = instance->host->inner;
-    gc->ops = instance->vtable;
-    gc->heap = heap;
-    gc->inner = inner ? wire_gc(heap, inner) : NULL;
-    return gc;
-}
-
-static bool load_managers(Vm *vm, OsvmError *error)
-{
-    const OsvmHost *host = vm->setup->host;
-    const OsvmInstance *mm = host->load(host, OSVM_MM, NULL, OSVM_MM_ABI, sizeof(MmOps), error);
-    if (!mm)
-        return false;
-    const OsvmInstance *gc = host->load(host, OSVM_GC, NULL, OSVM_GC_ABI, sizeof(GcOps), error);
-    if (!gc)
-        return false;
-    vm->heap.mm = wire_mm(&vm->heap, mm);
-    vm->heap.gc = wire_gc(&vm->heap, gc);
-    return true;
-}
+/* ---- Memory ---- */
 
 enum { IMAGE_NEW_FINALIZATION_FLAG = 0x40, IMAGE_NO_MIXED_FLAG = 0x100 };
 
@@ -285,7 +265,7 @@ static bool set_up(Vm *vm, OsvmError *error)
     vm->heap_clock_origin = heap_now(&vm->heap);
     if (!jit_start(vm, code_zone, zone, error))
         return false;
-    if (!load_managers(vm, error) || !start_memory(vm, zone_end, error))
+    if (!managers_load(vm, error) || !start_memory(vm, zone_end, error))
         return false;
     if (!named_start(vm))
         return host->fail(error, OSVM_INTERNAL, "no memory for named primitives");
@@ -330,6 +310,7 @@ void vm_destroy(Vm *vm)
     if (vm->heap.mm)
         vm->heap.mm->ops->stop(vm->heap.mm);
     jit_stop(vm);
+    guard_release(vm);
     interp_destroy(vm);
     if (vm->roots) {
         roots_release(vm);

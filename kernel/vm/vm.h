@@ -143,6 +143,8 @@ struct Vm {
     struct Interp *interp;       /* kernel/vm/interp/: lookup cache, stack zone, scheduler state */
     struct NamedPrims *named;    /* kernel/vm/primitives/named.c: modules and their functions */
     struct Region *region;       /* kernel/vm/region.c: the reserved address space */
+    struct Guard *guard;         /* kernel/vm/memory/guard.c: torture and leak checks; or NULL */
+    const OsvmInstance *collector; /* kernel/vm/memory/managers.c */
     struct Roots *roots;         /* kernel/vm/roots.c: handles, kept objects, callbacks */
 };
 

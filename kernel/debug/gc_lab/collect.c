@@ -40,7 +40,8 @@ static void check_leaks(Lab *lab)
     if (!lab->order->leak_check)
         return;
     lab->flight->checks++;
-    if (mm->ops->leak_check(mm, leak_found, lab))
+    LeakCheck check = {.subsets = LEAK_ALL, .report = leak_found, .context = lab};
+    if (mm->ops->leak_check(mm, &check))
         lab_found(lab, FOUND_BY_LEAK_CHECK, NULL);
 }
 

@@ -249,6 +249,9 @@ int interp_run(Vm *vm);
 void interp_flush_caches(Vm *vm, bool young_only);
 void interp_visit_roots(Vm *vm, SlotVisitor visit, void *context);
 void interp_follow_forwarders(Vm *vm);
+/* check_stacks.c: verifies S1 to S3; answers the number of findings, each reported. */
+size_t interp_check_stacks(Vm *vm, void (*report)(void *context, const char *sentence),
+                           void *context);
 
 /* interpret.c: the loop. Returns when vm->quitting. */
 void interpret(Vm *vm);

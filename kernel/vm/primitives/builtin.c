@@ -1,6 +1,8 @@
 /* Named primitives of the VM itself: methods name no module. */
 #include <unistd.h>
 
+#include "kernel/vm/memory/guard.h"
+#include "kernel/vm/memory/managers.h"
 #include "kernel/vm/numbers.h"
 #include "kernel/vm/objects.h"
 #include "kernel/vm/primitives/named.h"
@@ -138,5 +140,8 @@ const BuiltinPrim builtin_prims[] = {
     {"primitiveAllInstances", prim_all_instances, 0},
     {"primitiveAllObjects", prim_all_objects, -1},
     {"primitiveSuspendBackingUpV2", prim_process_suspend_v2, 2},
+    {"primitiveCollector", prim_collector, -1},
+    {"primitiveSetCollector", prim_set_collector, 0},
+    {"primitiveLeakCheck", prim_leak_check, 0},
     {NULL, NULL, 0},
 };
