@@ -21,7 +21,7 @@ for my $bits (64, 32) {
     my $most = $bits == 64 ? 7 : 14;
     for my $threshold ($bits == 64 ? (1000000, 0) : 0) {
         my $image = build($bits, "MemoryProgram runBelow: $threshold");
-        my @lines = split /\n/, `timeout 120 $osvm --max-heap=32M $image 2>&1`;
+        my @lines = split /\n/, `timeout 600 $osvm --max-heap=32M $image 2>&1`;
         is($? >> 8, 0, "w$bits: below $threshold: ends as it wants");
         for my $i (0 .. $#programs) {
             is($lines[$i], $programs[$i], "w$bits: below $threshold: $programs[$i]");

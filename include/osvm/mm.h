@@ -67,6 +67,7 @@ typedef struct {
     uint64_t tenured_objects, tenured_bytes, survived_bytes, allocated_bytes;
     uint64_t grown, shrunk;
     uint64_t longest_pause;
+    uint64_t refused; /* full collections in which the collector did nothing */
     Word eden_bytes, new_bytes, old_bytes, old_free, old_largest_free;
     Word remembered_count, remembered_capacity;
 } MmStatistics;

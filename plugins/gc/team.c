@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 enum {
-    WORTH_A_THREAD = 16 << 20, /* bytes; starting one costs about as much as 1 MB takes */
+    WORTH_A_THREAD = 64 << 20, /* bytes; a busy machine may let a helper wait for a while */
     USUAL_MOST = 4,            /* memory is what they wait for */
     PATIENCE = 64,             /* rounds before the processor is offered to others ... */
     LONG_PATIENCE = 2000,      /* ... and before it is given up for a while */

@@ -118,6 +118,7 @@ static void clear_class_marks(MmSpur *m)
 static void count_collection(MmSpur *m, const GcResult *result)
 {
     m->stats.full_collections++;
+    m->stats.refused += result->refused;
     m->stats.mark_time += result->mark_time;
     m->stats.sweep_time += result->sweep_time;
     m->stats.compact_time += result->compact_time;

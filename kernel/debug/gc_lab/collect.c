@@ -3,13 +3,14 @@
 
 typedef struct {
     uint64_t scavenges, collections;
+    uint64_t refused; /* collections in which nothing was collected */
 } Counts;
 
 static Counts counts(Lab *lab)
 {
     MmStatistics statistics;
     lab->heap->mm->ops->statistics(lab->heap->mm, &statistics);
-    return (Counts){statistics.scavenges, statistics.full_collections};
+    return (Counts){statistics.scavenges, statistics.full_collections, statistics.refused};
 }
 
 /* The one thing the model asks of the heap: which objects are old. */
@@ -69,7 +70,7 @@ static void check_garbage(Lab *lab)
 static void settle(Lab *lab, Counts before)
 {
     Counts now = counts(lab);
-    bool full = now.collections != before.collections && !lab->never_reclaims;
+    bool full = now.collections - now.refused != before.collections - before.refused;
     lab->flight->scavenges += now.scavenges - before.scavenges;
     lab->flight->collections += now.collections - before.collections;
     shadow_trace(lab, true);

@@ -99,7 +99,6 @@ typedef struct {
     uint64_t rank;        /* of the youngest in the queue */
 
     bool weak_mourners;
-    bool never_reclaims;  /* the collector leaves everything where it is */
     size_t image_objects; /* that are no nodes; 0: not counted yet */
     HeapHost host;        /* the VM's, with a commit that can refuse */
     const HeapHost *vm_host;
