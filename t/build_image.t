@@ -75,8 +75,8 @@ END
 "$osvm" build image "$dir/twice" -o "$dir/x.image" 2> "$dir/messages"
 [ $? = 1 ]; check $? "in two files: an error"
 sed 's/#type : #compiledMethod/#type : #bytes/' image/Kernel-Methods/CompiledCode.class.st > "$dir/plain/CompiledCode.class.st"
-mkdir "$dir/kernel" && cp image/*/*.st "$dir/kernel" && cp "$dir/plain/CompiledCode.class.st" "$dir/kernel"
-rm -f "$dir/kernel/Bitmap.class.st"
+cp -r image "$dir/kernel" && cp "$dir/plain/CompiledCode.class.st" "$dir/kernel/Kernel-Methods"
+find "$dir/kernel" -name Bitmap.class.st -delete
 "$osvm" build "$dir/kernel" -o "$dir/plain.image" -Wno-undeclared 2> "$dir/messages" &&
     "$osvm" check "$dir/plain.image" > /dev/null
 check $? "classes of code may be written as classes of bytes, and there need be no Bitmap"
