@@ -488,8 +488,91 @@ static void call_leaf(Unit *u, Routine routine, unsigned popped)
     sim_push_register(u, JIT_RESULT);
 }
 
+/* RESULT := a new object in eden, its slots still to be filled; to `slow` if there is no room. C and E
+ * are lost. */
+static void allocate(Unit *u, unsigned slots, unsigned format, unsigned class_index, unsigned slow)
+{
+    Build *b = &u->b;
+    SWord bytes = (SWord)object_size_for_slots(slots);
+    Header header = (Header)slots << HEADER_SLOTS_SHIFT | (Header)format << HEADER_FORMAT_SHIFT | class_index;
+    op_load(b, JIT_RESULT, JIT_VM, VAR(heap.eden_free), WORD_SHIFT);
+    op_load(b, JIT_C, JIT_VM, VAR(heap.eden_limit), WORD_SHIFT);
+    op_ab(b, JIT_SUBTRACT, JIT_C, JIT_RESULT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW, JIT_C, bytes, slow);
+    op_abv(b, JIT_ADDRESS, JIT_C, JIT_RESULT, bytes);
+    op_abv(b, JIT_STORE, JIT_C, JIT_VM, VAR(heap.eden_free));
+    op_av(b, JIT_CONSTANT, JIT_E, (SWord)header);
+    op_abv(b, JIT_STORE, JIT_E, JIT_RESULT, 0);
+    if (WORD_BITS == 32) {
+        op_av(b, JIT_CONSTANT, JIT_E, (SWord)(header >> 32));
+        op_abv(b, JIT_STORE, JIT_E, JIT_RESULT, WORD_BYTES);
+    }
+}
+
+/* The newest `count` operands, in memory, become slots from `first` on of the object in RESULT. */
+static void take_operands(Unit *u, unsigned first, unsigned count)
+{
+    Build *b = &u->b;
+    for (unsigned i = 0; i < count; i++) { /* NOBARRIER B2 */
+        op_load(b, JIT_C, JIT_SP, (SWord)(count - 1 - i) * WORD_BYTES, WORD_SHIFT);
+        op_abv(b, JIT_STORE, JIT_C, JIT_RESULT, SLOT(first + i));
+    }
+    if (count)
+        op_v(b, JIT_DROP, (SWord)count);
+}
+
+/* Closes an inline allocation: `slow` calls the routine, with its operands set up by `prepare`. */
+static void join_allocation(Unit *u, unsigned slow, Routine routine, unsigned popped,
+                            void (*prepare)(Unit *))
+{
+    Build *b = &u->b;
+    unsigned on = build_label(b), exit = unit_exit(u);
+    build_here(b, on);
+    build_cold(b);
+    build_here(b, slow);
+    prepare(u);
+    build_call(b, routine);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, exit);
+    op_jump(b, on);
+    build_main(b);
+    if (popped > u->depth) {
+        b->failed = true;
+        return;
+    }
+    u->depth = u->spilled = u->depth - popped;
+    sim_push_register(u, JIT_RESULT);
+}
+
+static void prepare_array(Unit *u)
+{
+    op_av(&u->b, JIT_CONSTANT, JIT_A, u->now.count);
+    op_av(&u->b, JIT_CONSTANT, JIT_B, u->now.op == OP_POP_INTO_NEW_ARRAY);
+}
+
+enum { INLINE_SLOTS_MOST = 16 };
+
+static void small_array(Unit *u, bool fill)
+{
+    Build *b = &u->b;
+    unsigned slow = build_label(b), count = (unsigned)u->now.count;
+    sim_flush(u);
+    allocate(u, count, FORMAT_INDEXABLE, CLASS_ARRAY, slow);
+    if (fill)
+        take_operands(u, 0, count);
+    else {
+        op_load(b, JIT_C, JIT_VM, VAR(heap.nil), WORD_SHIFT);
+        for (unsigned i = 0; i < count; i++)
+            op_abv(b, JIT_STORE, JIT_C, JIT_RESULT, SLOT(i));
+    }
+    join_allocation(u, slow, ROUTINE_NEW_ARRAY, fill ? count : 0, prepare_array);
+}
+
 static void new_array(Unit *u, bool fill)
 {
+    if (u->now.count <= INLINE_SLOTS_MOST) {
+        small_array(u, fill);
+        return;
+    }
     sim_flush(u);
     op_av(&u->b, JIT_CONSTANT, JIT_A, u->now.count);
     op_av(&u->b, JIT_CONSTANT, JIT_B, fill);
@@ -506,6 +589,56 @@ static void closure(Unit *u)
     call_leaf(u, ROUTINE_CLOSURE, i->copied);
 }
 
+static void prepare_full_closure(Unit *u)
+{
+    const Instruction *i = &u->now;
+    Oop code = follow(object_slot(u->code, 1 + i->index));
+    unsigned operand = i->copied | (i->no_outer ? 64u : 0) | (i->receiver_on_stack ? 128u : 0);
+    op_av(&u->b, JIT_LITERAL, JIT_A, (SWord)build_reference(&u->b, code));
+    op_av(&u->b, JIT_CONSTANT, JIT_B, (SWord)operand);
+}
+
+/* D := the outer context of a closure made here: nil, or the frame's, which may have to be made. */
+static void outer_context(Unit *u)
+{
+    Build *b = &u->b;
+    if (u->now.no_outer) {
+        op_load(b, JIT_D, JIT_VM, VAR(heap.nil), WORD_SHIFT);
+        return;
+    }
+    unsigned make = build_label(b), on = build_label(b), exit = unit_exit(u);
+    op_load(b, JIT_D, JIT_FP, FRAME_CONTEXT * WORD_BYTES, WORD_SHIFT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_D, 0, make);
+    build_here(b, on);
+    build_cold(b);
+    build_here(b, make);
+    build_call(b, ROUTINE_CONTEXT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, exit);
+    op_ab(b, JIT_MOVE, JIT_D, JIT_RESULT);
+    op_jump(b, on);
+    build_main(b);
+}
+
+/* A closure whose receiver is the frame's. */
+static void plain_closure(Unit *u, Oop code)
+{
+    Build *b = &u->b;
+    unsigned slow = build_label(b), copied = u->now.copied;
+    SWord args = (SWord)method_header_args(method_header(&b->vm->heap, code));
+    sim_flush(u);
+    sim_self(u);
+    outer_context(u);
+    allocate(u, FULL_CLOSURE_COPIED + copied, FORMAT_INDEXABLE_FIXED, CLASS_FULL_BLOCK_CLOSURE, slow);
+    op_abv(b, JIT_STORE, JIT_D, JIT_RESULT, SLOT(CLOSURE_OUTER)); /* NOBARRIER B2 */
+    op_av(b, JIT_LITERAL, JIT_C, (SWord)build_reference(b, code));
+    op_abv(b, JIT_STORE, JIT_C, JIT_RESULT, SLOT(FULL_CLOSURE_CODE));
+    op_av(b, JIT_CONSTANT, JIT_C, (SWord)small_integer_oop(args));
+    op_abv(b, JIT_STORE, JIT_C, JIT_RESULT, SLOT(CLOSURE_ARG_COUNT));
+    op_abv(b, JIT_STORE, JIT_RECEIVER, JIT_RESULT, SLOT(FULL_CLOSURE_RECEIVER));
+    take_operands(u, FULL_CLOSURE_COPIED, copied);
+    join_allocation(u, slow, ROUTINE_FULL_CLOSURE, copied, prepare_full_closure);
+}
+
 static void full_closure(Unit *u)
 {
     const Instruction *i = &u->now;
@@ -514,10 +647,12 @@ static void full_closure(Unit *u)
         leave(u);
         return;
     }
-    unsigned operand = i->copied | (i->no_outer ? 64u : 0) | (i->receiver_on_stack ? 128u : 0);
+    if (!i->receiver_on_stack && i->copied <= INLINE_SLOTS_MOST) {
+        plain_closure(u, code);
+        return;
+    }
     sim_flush(u);
-    op_av(&u->b, JIT_LITERAL, JIT_A, (SWord)build_reference(&u->b, code));
-    op_av(&u->b, JIT_CONSTANT, JIT_B, (SWord)operand);
+    prepare_full_closure(u);
     call_leaf(u, ROUTINE_FULL_CLOSURE, i->copied + i->receiver_on_stack);
 }
 
