@@ -72,33 +72,33 @@ static inline JitCondition jit_inverse(JitCondition c)
  * log2 of the bytes accessed (loads extend with zeros), WORD_SHIFT for words. `pool` below
  * stands for the word at index `value` of the pool. */
 typedef enum {
-    JIT_LABEL,            /* label: here */
-    JIT_MOVE,             /* a := b */
-    JIT_CONSTANT,         /* a := value */
-    JIT_LITERAL,          /* a := pool */
-    JIT_LOAD,             /* a := [b + value] */
-    JIT_LOAD_INDEXED,     /* a := [b + (c << size) + value] */
-    JIT_STORE,            /* [b + value] := a */
-    JIT_STORE_INDEXED,    /* [b + (c << size) + value] := a */
-    JIT_STORE_CONSTANT,   /* [b + value] := the word `extra`, signed 32 bits */
+    JIT_LABEL,          /* label: here */
+    JIT_MOVE,           /* a := b */
+    JIT_CONSTANT,       /* a := value */
+    JIT_LITERAL,        /* a := pool */
+    JIT_LOAD,           /* a := [b + value] */
+    JIT_LOAD_INDEXED,   /* a := [b + (c << size) + value] */
+    JIT_STORE,          /* [b + value] := a */
+    JIT_STORE_INDEXED,  /* [b + (c << size) + value] := a */
+    JIT_STORE_CONSTANT, /* [b + value] := the word `extra`, signed 32 bits */
 
-    JIT_PUSH,             /* a */
-    JIT_PUSH_CONSTANT,    /* value */
-    JIT_PUSH_LITERAL,     /* pool */
-    JIT_PUSH_LOADED,      /* [b + value] */
-    JIT_POP,              /* a */
-    JIT_DROP,             /* `value` words of the stack; negative: makes room */
+    JIT_PUSH,          /* a */
+    JIT_PUSH_CONSTANT, /* value */
+    JIT_PUSH_LITERAL,  /* pool */
+    JIT_PUSH_LOADED,   /* [b + value] */
+    JIT_POP,           /* a */
+    JIT_DROP,          /* `value` words of the stack; negative: makes room */
 
-    JIT_ADD,              /* a := a + b, and so on */
+    JIT_ADD, /* a := a + b, and so on */
     JIT_SUBTRACT,
     JIT_MULTIPLY,
     JIT_AND,
     JIT_OR,
     JIT_XOR,
-    JIT_SHIFT_LEFT,       /* by b, which is 0 .. WORD_BITS - 1 */
-    JIT_SHIFT_RIGHT,      /* signed */
+    JIT_SHIFT_LEFT,  /* by b, which is 0 .. WORD_BITS - 1 */
+    JIT_SHIFT_RIGHT, /* signed */
     JIT_SHIFT_RIGHT_UNSIGNED,
-    JIT_ADD_CONSTANT,     /* a := a + value, and so on */
+    JIT_ADD_CONSTANT, /* a := a + value, and so on */
     JIT_AND_CONSTANT,
     JIT_OR_CONSTANT,
     JIT_XOR_CONSTANT,
@@ -106,48 +106,48 @@ typedef enum {
     JIT_SHIFT_RIGHT_CONSTANT,
     JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT,
     JIT_ROTATE_RIGHT_CONSTANT,
-    JIT_ADDRESS,          /* a := b + value */
+    JIT_ADDRESS, /* a := b + value */
 
     /* a := a op b; to label if the signed result does not fit, a is then unspecified. */
     JIT_ADD_CHECKED,
     JIT_SUBTRACT_CHECKED,
     JIT_MULTIPLY_CHECKED,
     JIT_ADD_CONSTANT_CHECKED,
-    JIT_DIVIDE,           /* RESULT / c: RESULT := quotient towards 0, B := rest. c is neither */
+    JIT_DIVIDE, /* RESULT / c: RESULT := quotient towards 0, B := rest. c is neither */
 
-    JIT_JUMP,             /* to label */
-    JIT_BRANCH,           /* if a `condition` b, to label */
-    JIT_BRANCH_CONSTANT,  /* if a `condition` value */
-    JIT_BRANCH_LOADED,    /* if a `condition` the word at [b + value] */
-    JIT_BRANCH_LITERAL,   /* if a `condition` pool */
-    JIT_BRANCH_BITS,      /* if (a & value) `condition` 0; EQUAL or NOT_EQUAL */
-    JIT_BRANCH_BITS_LOADED, /* if (the 32 bits at [b + value] & extra) `condition` 0 */
+    JIT_JUMP,                   /* to label */
+    JIT_BRANCH,                 /* if a `condition` b, to label */
+    JIT_BRANCH_CONSTANT,        /* if a `condition` value */
+    JIT_BRANCH_LOADED,          /* if a `condition` the word at [b + value] */
+    JIT_BRANCH_LITERAL,         /* if a `condition` pool */
+    JIT_BRANCH_BITS,            /* if (a & value) `condition` 0; EQUAL or NOT_EQUAL */
+    JIT_BRANCH_BITS_LOADED,     /* if (the 32 bits at [b + value] & extra) `condition` 0 */
     JIT_BRANCH_LOADED_CONSTANT, /* if the word at [b + value] `condition` extra */
-    JIT_COUNT_DOWN,       /* word at [b + value] -= 1; if it is negative then, to label */
-    JIT_JUMP_REGISTER,    /* to the address a */
-    JIT_JUMP_LOADED,      /* to the address at [b + value] */
+    JIT_COUNT_DOWN,             /* word at [b + value] -= 1; if it is negative then, to label */
+    JIT_JUMP_REGISTER,          /* to the address a */
+    JIT_JUMP_LOADED,            /* to the address at [b + value] */
 
-    JIT_CALL_LOADED,      /* the address at [b + value]: a stub of the VM variables */
-    JIT_CALL_LITERAL,     /* pool: an inline cache */
-    JIT_FRAME,            /* at the entry: return address and fp are pushed, fp := sp */
-    JIT_LEAVE,            /* sp := fp, fp popped, return, and drop `value` words */
-    JIT_RETURN,           /* without a frame: return, and drop `value` words */
-    JIT_TAKE_RETURN,      /* without a frame: [b + value] := return address, which leaves the stack */
-    JIT_SET_RETURN,       /* without a frame: the return address, which lay nowhere, := a */
+    JIT_CALL_LOADED,  /* the address at [b + value]: a stub of the VM variables */
+    JIT_CALL_LITERAL, /* pool: an inline cache */
+    JIT_FRAME,        /* at the entry: return address and fp are pushed, fp := sp */
+    JIT_LEAVE,        /* sp := fp, fp popped, return, and drop `value` words */
+    JIT_RETURN,       /* without a frame: return, and drop `value` words */
+    JIT_TAKE_RETURN,  /* without a frame: [b + value] := return address, which leaves the stack */
+    JIT_SET_RETURN,   /* without a frame: the return address, which lay nowhere, := a */
 
-    JIT_FLOAT_FROM_BITS,  /* float a := bits of b (64-bit words) */
-    JIT_FLOAT_TO_BITS,    /* a := bits of float b */
-    JIT_FLOAT_LOAD,       /* float a := [b + value] */
-    JIT_FLOAT_STORE,      /* [b + value] := float a */
+    JIT_FLOAT_FROM_BITS,    /* float a := bits of b (64-bit words) */
+    JIT_FLOAT_TO_BITS,      /* a := bits of float b */
+    JIT_FLOAT_LOAD,         /* float a := [b + value] */
+    JIT_FLOAT_STORE,        /* [b + value] := float a */
     JIT_FLOAT_FROM_INTEGER, /* float a := signed b */
-    JIT_FLOAT_ADD,        /* float a := a + float b, and so on */
+    JIT_FLOAT_ADD,          /* float a := a + float b, and so on */
     JIT_FLOAT_SUBTRACT,
     JIT_FLOAT_MULTIPLY,
     JIT_FLOAT_DIVIDE,
     JIT_FLOAT_SQUARE_ROOT, /* float a := root of float b */
-    JIT_FLOAT_BRANCH,     /* if float a `condition` float b; false for NaN, but NOT_EQUAL */
+    JIT_FLOAT_BRANCH,      /* if float a `condition` float b; false for NaN, but NOT_EQUAL */
 
-    JIT_STOP,             /* never reached: traps */
+    JIT_STOP, /* never reached: traps */
     JIT_OPERATIONS
 } JitOperation;
 
@@ -185,14 +185,14 @@ typedef struct {
 } JitVariables;
 
 typedef enum {
-    /* The C function `Word enter(Vm *)`: saves what C wants saved, c_sp := sp, VM := the argument, and
-     * resumes. Resuming: sp and fp from the variables, RESULT is popped, jump to ip. */
+    /* The C function `Word enter(Vm *)`: saves what C wants saved, c_sp := sp, VM := the argument,
+     * and resumes. Resuming: sp and fp from the variables, RESULT is popped, jump to ip. */
     JIT_STUB_ENTER,
     /* Returns from `enter` with the value of RESULT. */
     JIT_STUB_LEAVE,
-    /* Called by machine code: the return address goes from the stack to leaf_pc, sp and fp are stored,
-     * the routine is called on C's stack with the Vm, A, B and C; its answer is in RESULT, sp is what
-     * the variable says then, and the code goes on behind the call. RECEIVER is kept. */
+    /* Called by machine code: the return address goes from the stack to leaf_pc, sp and fp are
+     * stored, the routine is called on C's stack with the Vm, A, B and C; its answer is in RESULT,
+     * sp is what the variable says then, and the code goes on behind the call. RECEIVER is kept. */
     JIT_STUB_LEAF,
     /* Called by machine code: the return address goes from the stack to ip, sp and fp are stored,
      * the routine is called with the Vm, A, B and C. 0: resume (as for ENTER). Else: leave with

@@ -88,7 +88,8 @@ static void check_small_float(Build *b, unsigned reg, unsigned scratch, unsigned
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, scratch, (SWord)SMALL_FLOAT_TAG, other);
 }
 
-/* Float register `to` := the immediate in `reg`; to `zero`, if there is such a label, if it is 0. */
+/* Float register `to` := the immediate in `reg`; to `zero`, if there is such a label, if it is 0.
+ */
 static void unbox(Build *b, unsigned to, unsigned reg, unsigned scratch, unsigned zero)
 {
     unsigned tiny = zero == LABEL_NONE ? build_label(b) : zero;
@@ -248,8 +249,8 @@ static void retag(Build *b, unsigned reg)
     op_av(b, JIT_OR_CONSTANT, reg, (SWord)SMALL_INTEGER_TAG);
 }
 
-/* RESULT / C, with the operands kept in D and E: quotient in RESULT, rest in B. A divisor of 0 or -1
- * (whose quotient may not fit) takes the slow path. */
+/* RESULT / C, with the operands kept in D and E: quotient in RESULT, rest in B. A divisor of 0 or
+ * -1 (whose quotient may not fit) takes the slow path. */
 static void emit_divide(Unit *u, Binary *o)
 {
     Build *b = &u->b;
@@ -291,7 +292,8 @@ static void open_division(Unit *u, Binary *o, unsigned special)
     o->join = build_label(&u->b);
 }
 
-/* Towards minus infinity: one less where the rest is not zero and differs in sign from the divisor. */
+/* Towards minus infinity: one less where the rest is not zero and differs in sign from the divisor.
+ */
 static void floor_division(Unit *u, bool quotient)
 {
     Binary o;
@@ -444,7 +446,8 @@ static void identical(Unit *u, bool wanted)
     unsigned y = sim_pop(u, 0), x = sim_pop(u, bit(y));
     sim_flush(u);
     unsigned scratch = sim_register(u, bit(x) | bit(y));
-    unsigned same = build_label(b), differ = build_label(b), slow = build_label(b), done = build_label(b);
+    unsigned same = build_label(b), differ = build_label(b), slow = build_label(b),
+             done = build_label(b);
     bool jump_if_same = fused && (jump.op == OP_JUMP_IF_TRUE) == wanted;
     if (jump_if_same)
         same = unit_target(u, jump.target);
@@ -454,10 +457,12 @@ static void identical(Unit *u, bool wanted)
     check_forwarder(u, left, x, scratch, slow);
     check_forwarder(u, right, y, scratch, slow);
     if (!fused) {
-        op_load(b, scratch, JIT_VM, wanted ? VAR(heap.false_object) : VAR(heap.true_object), WORD_SHIFT);
+        op_load(b, scratch, JIT_VM, wanted ? VAR(heap.false_object) : VAR(heap.true_object),
+                WORD_SHIFT);
         op_jump(b, done);
         build_here(b, same);
-        op_load(b, scratch, JIT_VM, wanted ? VAR(heap.true_object) : VAR(heap.false_object), WORD_SHIFT);
+        op_load(b, scratch, JIT_VM, wanted ? VAR(heap.true_object) : VAR(heap.false_object),
+                WORD_SHIFT);
     } else if (!jump_if_same) {
         op_jump(b, differ);
         build_here(b, same);

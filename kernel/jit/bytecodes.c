@@ -413,7 +413,8 @@ static void store_literal_variable(Unit *u, bool pop)
 
 /* ---- Remote temporaries ---- */
 
-/* The vector, checked, in `reg`; operands are in memory but for `kept`, which a slow check saves. */
+/* The vector, checked, in `reg`; operands are in memory but for `kept`, which a slow check saves.
+ */
 static void load_vector(Unit *u, unsigned reg, unsigned kept, unsigned exit)
 {
     Build *b = &u->b;
@@ -488,13 +489,14 @@ static void call_leaf(Unit *u, Routine routine, unsigned popped)
     sim_push_register(u, JIT_RESULT);
 }
 
-/* RESULT := a new object in eden, its slots still to be filled; to `slow` if there is no room. C and E
- * are lost. */
+/* RESULT := a new object in eden, its slots still to be filled; to `slow` if there is no room. C
+ * and E are lost. */
 static void allocate(Unit *u, unsigned slots, unsigned format, unsigned class_index, unsigned slow)
 {
     Build *b = &u->b;
     SWord bytes = (SWord)object_size_for_slots(slots);
-    Header header = (Header)slots << HEADER_SLOTS_SHIFT | (Header)format << HEADER_FORMAT_SHIFT | class_index;
+    Header header = (Header)slots << HEADER_SLOTS_SHIFT | (Header)format << HEADER_FORMAT_SHIFT |
+                    class_index;
     op_load(b, JIT_RESULT, JIT_VM, VAR(heap.eden_free), WORD_SHIFT);
     op_load(b, JIT_C, JIT_VM, VAR(heap.eden_limit), WORD_SHIFT);
     op_ab(b, JIT_SUBTRACT, JIT_C, JIT_RESULT);
@@ -628,7 +630,8 @@ static void plain_closure(Unit *u, Oop code)
     sim_flush(u);
     sim_self(u);
     outer_context(u);
-    allocate(u, FULL_CLOSURE_COPIED + copied, FORMAT_INDEXABLE_FIXED, CLASS_FULL_BLOCK_CLOSURE, slow);
+    allocate(u, FULL_CLOSURE_COPIED + copied, FORMAT_INDEXABLE_FIXED, CLASS_FULL_BLOCK_CLOSURE,
+             slow);
     op_abv(b, JIT_STORE, JIT_D, JIT_RESULT, SLOT(CLOSURE_OUTER)); /* NOBARRIER B2 */
     op_av(b, JIT_LITERAL, JIT_C, (SWord)build_reference(b, code));
     op_abv(b, JIT_STORE, JIT_C, JIT_RESULT, SLOT(FULL_CLOSURE_CODE));
@@ -823,7 +826,8 @@ static void join(Unit *u, uint32_t pc)
     unsigned depth = u->facts.depths[pc] - u->base;
     if (!u->dead)
         sim_flush(u);
-    CHECK(u->dead || u->depth == depth, "at pc %u the stack is %u deep, and should be %u", pc, u->depth, depth);
+    CHECK(u->dead || u->depth == depth, "at pc %u the stack is %u deep, and should be %u", pc,
+          u->depth, depth);
     sim_reset(u, depth);
     build_here(&u->b, u->targets[pc]);
     u->dead = false;

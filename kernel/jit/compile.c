@@ -148,8 +148,8 @@ static void check_receiver(Unit *u, unsigned receiver, unsigned slow)
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW, JIT_D, (SWord)fields, slow);
 }
 
-/* The closure, a full one of this block, is in RECEIVER; it takes as many arguments as there are. B:
- * the value method that sent us here, should the slow path be needed. */
+/* The closure, a full one of this block, is in RECEIVER; it takes as many arguments as there are.
+ * B: the value method that sent us here, should the slow path be needed. */
 static void block_entry(Unit *u)
 {
     Build *b = &u->b;
@@ -366,8 +366,10 @@ static Piece *finish(Unit *u, PieceKind kind)
     else {
         u->b.jit->refused++;
         u->b.vm->setup->host->log(u->b.vm->setup->host, OSVM_DEBUG,
-                                  "jit: code of %zu bytes and %zu literals is refused: %s", u->view.count,
-                                  u->view.literal_count, u->b.failed ? "too large" : "no room, or a jump it does not know");
+                                  "jit: code of %zu bytes and %zu literals is refused: %s",
+                                  u->view.count, u->view.literal_count,
+                                  u->b.failed ? "too large"
+                                              : "no room, or a jump it does not know");
         ((CodeFacts *)code_facts(u->b.vm, u->code))->refused = true;
     }
     return piece;

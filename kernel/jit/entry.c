@@ -93,7 +93,8 @@ bool jit_enter_loop(Vm *vm)
     if (!jit_piece_of(vm, code)) {
         if (frame_is_block(frame) && object_slot_count(*frame_top(frame)) >= FULL_CLOSURE_COPIED &&
             object_class_index(*frame_top(frame)) == CLASS_FULL_BLOCK_CLOSURE)
-            jit_compile_block(vm, code, (unsigned)object_slot_count(*frame_top(frame)) - FULL_CLOSURE_COPIED);
+            jit_compile_block(vm, code,
+                              (unsigned)object_slot_count(*frame_top(frame)) - FULL_CLOSURE_COPIED);
         else
             jit_compile(vm, code);
     }

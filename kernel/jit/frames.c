@@ -1,7 +1,8 @@
 /* Frames and the two tiers: pcs, and who has to know when a frame changes tier. */
 #include "kernel/jit/jit_int.h"
 
-/* Every pc of every frame, with the frame that returns to it (NULL: it is the newest of its page). */
+/* Every pc of every frame, with the frame that returns to it (NULL: it is the newest of its page).
+ */
 void frames_each(Vm *vm, PcVisitor visit, void *context)
 {
     Interp *interp = interp_of(vm);
@@ -47,7 +48,8 @@ void jit_leave_code(Vm *vm, Oop code)
 void frame_adopt(Vm *vm)
 {
     Word *frame = frame_at(vm->fp);
-    bool plain = !frame[FRAME_CONTEXT] && frame[FRAME_SAVED_FP] && jit_is_pc(vm, frame[FRAME_RETURN]);
+    bool plain = !frame[FRAME_CONTEXT] && frame[FRAME_SAVED_FP] &&
+                 jit_is_pc(vm, frame[FRAME_RETURN]);
     if (plain)
         frame[FRAME_FLAGS] &= ~FRAME_ODD_RETURN;
     else

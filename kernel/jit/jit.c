@@ -68,7 +68,8 @@ bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
     const OsvmHost *host = vm->setup->host;
     if (!vm->setup->jit)
         return true;
-    const OsvmInstance *back_end = host->load(host, OSVM_JIT, NULL, OSVM_JIT_ABI, sizeof(JitOps), error);
+    const OsvmInstance *back_end = host->load(host, OSVM_JIT, NULL, OSVM_JIT_ABI, sizeof(JitOps),
+                                              error);
     if (!back_end)
         return false;
     Jit *jit = host->alloc(host, sizeof *jit);
@@ -97,11 +98,12 @@ void jit_stop(Vm *vm)
     const OsvmHost *host = vm->setup->host;
     if (!jit)
         return;
-    host->log(host, OSVM_INFO, "jit: %" PRIu64 " compiled, %" PRIu64 " refused, %" PRIu64
-              " evicted in %" PRIu64 " reclaims, %" PRIuWORD " bytes in use, entered %" PRIu64 " times; "
+    host->log(host, OSVM_INFO,
+              "jit: %" PRIu64 " compiled, %" PRIu64 " refused, %" PRIu64 " evicted in %" PRIu64
+              " reclaims, %" PRIuWORD " bytes in use, entered %" PRIu64 " times; "
               "%" PRIu64 " of %" PRIu64 " activations and jumps back in machine code",
-              jit->compiled, jit->refused, jit->evicted, jit->reclaims, jit->free - jit->start, jit->runs,
-              jit->machine_points, poll_points(vm));
+              jit->compiled, jit->refused, jit->evicted, jit->reclaims, jit->free - jit->start,
+              jit->runs, jit->machine_points, poll_points(vm));
     for (uint32_t i = 0; i < jit->piece_count; i++)
         jit_delete_piece(vm, jit->pieces[i]);
     host->free(host, jit->pieces, jit->piece_capacity * sizeof *jit->pieces);

@@ -7,8 +7,8 @@
  * for none, at polls, the code pushes that value again.) So whoever answers to a frame pushes
  * the answer and goes on at its pc, whichever tier that is.
  *
- *  S5  A frame in machine code has FRAME_ODD_RETURN clear only if its return is a plain one: to machine
- *      code on the same page, from a frame without a context.
+ *  S5  A frame in machine code has FRAME_ODD_RETURN clear only if its return is a plain one: to
+ * machine code on the same page, from a frame without a context.
  */
 #ifndef OSVM_JIT_JIT_H
 #define OSVM_JIT_JIT_H
@@ -42,14 +42,16 @@ uint64_t jit_next_move(const Vm *vm);
 /* A poll: changes the processor if it is time, or if somebody asked (`toggle`). */
 void jit_at_poll(Vm *vm, bool toggle);
 
-/* entry.c: from the interpreter into machine code. Each answers whether vm->ip is now machine code's. */
+/* entry.c: from the interpreter into machine code. Each answers whether vm->ip is now machine
+ * code's. */
 
 /* An interpreter frame has just been built, its poll point is still to come. */
 bool jit_enter_frame(Vm *vm);
 /* The running frame is about to execute the bytecode at vm->ip, the target of a jump back that
  * has been polled. */
 bool jit_enter_loop(Vm *vm);
-/* The activations of a method, or of a full block with so many copied values, are hot: compiles it. */
+/* The activations of a method, or of a full block with so many copied values, are hot: compiles it.
+ */
 void jit_heat(Vm *vm, Oop method);
 void jit_heat_block(Vm *vm, Oop code, unsigned copied);
 

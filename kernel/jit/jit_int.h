@@ -309,7 +309,15 @@ void build_call(Build *b, Routine routine);
 
 /* ---- sim.c ---- */
 
-typedef enum { SIM_SPILLED, SIM_CONSTANT, SIM_LITERAL, SIM_VARIABLE, SIM_TEMP, SIM_RECEIVER, SIM_REGISTER } SimKind;
+typedef enum {
+    SIM_SPILLED,
+    SIM_CONSTANT,
+    SIM_LITERAL,
+    SIM_VARIABLE,
+    SIM_TEMP,
+    SIM_RECEIVER,
+    SIM_REGISTER
+} SimKind;
 
 typedef struct {
     uint8_t kind;
@@ -419,7 +427,8 @@ static inline void jit_put(const Jit *jit, const Piece *piece, unsigned index, W
 {
     ((Word *)zone_writable(jit, piece->start))[index] = value;
 }
-/* Room for `bytes` more pieces' worth is wanted: throws out what has not been used for longest, and moves the rest together. */
+/* Room for `bytes` more pieces' worth is wanted: throws out what has not been used for longest, and
+ * moves the rest together. */
 void zone_reclaim(Vm *vm, Word bytes);
 
 /* methods.c */

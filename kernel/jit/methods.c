@@ -127,7 +127,8 @@ void jit_free_piece(Vm *vm, Piece *piece)
     Jit *jit = jit_of(vm);
     uint32_t at = index_at(jit, piece->start) - 1;
     CHECK(jit->pieces[at] == piece, "a piece that is not in the table is freed");
-    memmove(jit->pieces + at, jit->pieces + at + 1, (jit->piece_count - at - 1) * sizeof *jit->pieces);
+    memmove(jit->pieces + at, jit->pieces + at + 1,
+            (jit->piece_count - at - 1) * sizeof *jit->pieces);
     jit->piece_count--;
     jit_delete_piece(vm, piece);
 }

@@ -60,7 +60,8 @@ static void call_simple(Unit *u)
     build_main(b);
 }
 
-/* ---- Inline: what fails falls through to the routine, with RECEIVER and the stack as they were ---- */
+/* ---- Inline: what fails falls through to the routine, with RECEIVER and the stack as they were
+ * ---- */
 
 /* Offset from SP of argument `index`. */
 static SWord argument(const Unit *u, unsigned index)
@@ -226,7 +227,8 @@ static void read_class(Unit *u, unsigned slow)
     Build *b = &u->b;
     op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, slow);
     op_load(b, JIT_D, JIT_RECEIVER, 0, 2);
-    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_D, (SWord)((Header)0x18 << HEADER_FORMAT_SHIFT), slow);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_D,
+                    (SWord)((Header)0x18 << HEADER_FORMAT_SHIFT), slow);
     op_load(b, JIT_D, JIT_RECEIVER, HEADER_BYTES - 1, 0);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW_EQUAL, JIT_D, CLASS_FORMAT, slow);
     op_load(b, JIT_C, JIT_RECEIVER, HEADER_HASH_SHIFT / 8, 2);
@@ -234,12 +236,20 @@ static void read_class(Unit *u, unsigned slow)
     op_ab(b, JIT_MOVE, JIT_E, JIT_C);
     op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_E, CLASS_PAGE_BITS);
     op_load(b, JIT_D, JIT_VM, VAR(heap.hidden_roots), WORD_SHIFT);
-    *build_add(b, JIT_LOAD_INDEXED) = (JitInstruction){
-        .operation = JIT_LOAD_INDEXED, .a = JIT_D, .b = JIT_D, .c = JIT_E, .size = WORD_SHIFT, .value = HEADER_BYTES};
+    *build_add(b, JIT_LOAD_INDEXED) = (JitInstruction){.operation = JIT_LOAD_INDEXED,
+                                                       .a = JIT_D,
+                                                       .b = JIT_D,
+                                                       .c = JIT_E,
+                                                       .size = WORD_SHIFT,
+                                                       .value = HEADER_BYTES};
     op_ab(b, JIT_MOVE, JIT_E, JIT_C);
     op_av(b, JIT_AND_CONSTANT, JIT_E, CLASS_PAGE_SIZE - 1);
-    *build_add(b, JIT_LOAD_INDEXED) = (JitInstruction){
-        .operation = JIT_LOAD_INDEXED, .a = JIT_D, .b = JIT_D, .c = JIT_E, .size = WORD_SHIFT, .value = HEADER_BYTES};
+    *build_add(b, JIT_LOAD_INDEXED) = (JitInstruction){.operation = JIT_LOAD_INDEXED,
+                                                       .a = JIT_D,
+                                                       .b = JIT_D,
+                                                       .c = JIT_E,
+                                                       .size = WORD_SHIFT,
+                                                       .value = HEADER_BYTES};
     op_branch(b, JIT_NOT_EQUAL, JIT_D, JIT_RECEIVER, slow);
     op_load(b, JIT_D, JIT_RECEIVER, SLOT(CLASS_FORMAT), WORD_SHIFT);
     op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_D, 1, slow);

@@ -196,7 +196,8 @@ static uintptr_t routine_failed(uintptr_t v, uintptr_t method, uintptr_t b, uint
     return finish_primitive(vm, (PrimFailure)vm->jit.failure, args_of(vm, (Oop)method));
 }
 
-static uintptr_t routine_simple_primitive(uintptr_t v, uintptr_t method, uintptr_t number, uintptr_t args)
+static uintptr_t routine_simple_primitive(uintptr_t v, uintptr_t method, uintptr_t number,
+                                          uintptr_t args)
 {
     Vm *vm = vm_at(v);
     vm->new_method = (Word)method;

@@ -1,8 +1,8 @@
 /* Abstract instructions into x64 instructions.
  *
  * Three passes over the instructions: the first takes every branch as long and finds the offsets,
- * the second shortens those that stay in reach (distances only shrink), the third writes. The choice is
- * kept in the instruction's `size`, which branches do not use.
+ * the second shortens those that stay in reach (distances only shrink), the third writes. The
+ * choice is kept in the instruction's `size`, which branches do not use.
  */
 #include "x64.h"
 
