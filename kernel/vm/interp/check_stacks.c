@@ -21,7 +21,8 @@ static void find(StackCheck *c, Word fp, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    snprintf(sentence, sizeof sentence, "stack page %u, frame 0x%" PRIxWORD ": %s", c->page, fp, what);
+    snprintf(sentence, sizeof sentence, "stack page %u, frame 0x%" PRIxWORD ": %s", c->page,
+             fp, what);
     c->findings++;
     c->report(c->context, sentence);
 }
@@ -49,8 +50,8 @@ static void check_context(StackCheck *c, Word fp, Oop context)
     if (!is_in_heap(c, context) || !is_context(context))
         find(c, fp, "it is married to 0x%" PRIxWORD ", which is no context (S1)", context);
     else if (object_slot(context, CONTEXT_SENDER) != fp + FRAME_TAG)
-        find(c, fp, "it is married to context 0x%" PRIxWORD ", whose sender is 0x%" PRIxWORD " (S1)",
-             context, object_slot(context, CONTEXT_SENDER));
+        find(c, fp, "it is married to context 0x%" PRIxWORD ", whose sender is 0x%" PRIxWORD
+             " (S1)", context, object_slot(context, CONTEXT_SENDER));
 }
 
 static void check_frame(StackCheck *c, Word *frame, Word ip)

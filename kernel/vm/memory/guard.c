@@ -18,8 +18,9 @@ static void open_eden(Guard *guard)
 static void close_eden(Guard *guard)
 {
     Heap *heap = guard->mm.heap;
+    const Torture *torture = &guard->torture;
     guard->closes = guard->running &&
-                    (guard->torture.scavenge || guard->torture.collect || guard->torture.alloc_fail);
+                    (torture->scavenge || torture->collect || torture->alloc_fail);
     if (!guard->closes)
         return;
     guard->eden_limit = heap->eden_limit;

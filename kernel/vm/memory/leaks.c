@@ -21,8 +21,8 @@ static bool refuse(const OsvmHost *host, const char *word, size_t length, OsvmEr
         nearest_offer(&nearest, leak_subset_name(i));
         snprintf(all + strlen(all), sizeof all - strlen(all), ", %s", leak_subset_name(i));
     }
-    return host->fail(error, OSVM_USAGE, "--leak-check: there is no '%s'%s%s%s; there are: %s", name,
-                      nearest.best ? "; did you mean '" : "", nearest.best ? nearest.best : "",
+    return host->fail(error, OSVM_USAGE, "--leak-check: there is no '%s'%s%s%s; there are: %s",
+                      name, nearest.best ? "; did you mean '" : "", nearest.best ? nearest.best : "",
                       nearest.best ? "'?" : "", all);
 }
 
@@ -56,7 +56,8 @@ static void print_finding(void *context, const char *sentence)
 static void log_times(Vm *vm, const char *when, const LeakCheck *check, size_t findings)
 {
     char line[512];
-    size_t used = (size_t)snprintf(line, sizeof line, "leak check %s: %zu findings;", when, findings);
+    size_t used =
+        (size_t)snprintf(line, sizeof line, "leak check %s: %zu findings;", when, findings);
     for (unsigned i = 0; i < LEAK_SUBSETS; i++)
         if (check->subsets >> i & 1)
             used += (size_t)snprintf(line + used, sizeof line - used, " %s %.1f ms",

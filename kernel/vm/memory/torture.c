@@ -68,8 +68,9 @@ static const char *parse_item(const OsvmHost *host, const char *at, Torture *tor
     } else
         length = item->numbered ? 0 : 1;
     if (!length || !number || (*end && *end != ',')) {
-        host->fail(error, OSVM_USAGE, item->numbered ? "--torture: '%s' takes a number: '%s:100'"
-                                                     : "--torture: '%s' stands alone, not as in '%s:...'",
+        host->fail(error, OSVM_USAGE,
+                   item->numbered ? "--torture: '%s' takes a number: '%s:100'"
+                                  : "--torture: '%s' stands alone, not as in '%s:...'",
                    item->name, item->name);
         return NULL;
     }
