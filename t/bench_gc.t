@@ -19,6 +19,7 @@ for my $bits (64, 32) {
         my %row;
         @row{@columns} = split /,/;
         $row{collector} =~ s/"//g;
+        next if $row{collector} eq 'none'; # the baseline
         $seen{"$row{workload} $row{collector}"} = 1;
         next unless $row{workload} && !$row{out_of_memory};
         my $name = "$bits: $row{workload}, $row{collector}";
@@ -35,10 +36,10 @@ for my $bits (64, 32) {
 
 my $json = `$osvm bench gc $small --workloads=trees,lists --format=json compact 2>&1`;
 is($?, 0, 'JSON');
-like($json, qr/^\[\n  \{"workload": "trees", "collector": "compact", "heap_factor": 3, .*\},\n  \{"workload": "lists".*\}\n\]\n$/s,
+like($json, qr/^\[\n  \{"workload": "trees", .*"collector": "compact", "heap_factor": 3, .*"workload": "lists".*\}\n\]\n$/s,
      'an array of objects');
 my $table = `$osvm bench gc $small --workloads=strings 2>&1`;
-like($table, qr/^strings: .*least heap \d.*\(compact\)\n  collector .*\n  compact .*\n  sweep .*\n$/m, 'a table');
+like($table, qr/^strings: .*least heap \d.*\(compact\)\n  collector .*\n(?:  none .*\n)?  compact .*\n  sweep .*\n$/m, 'a table');
 
 for (['bench jit', 'something else'], ['bench gc --heaps=0.5', 'a factor below one'],
      ['bench gc --workloads=none', 'no such workload']) {
