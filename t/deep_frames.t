@@ -45,7 +45,8 @@ Deep >> run [
 TEXT
 close $class;
 
-# The method headers without the flag for a large frame: bit 17, above the SmallInteger's tag.
+# The method headers without the flag for a large frame: bit 17, above the SmallInteger's tag. A
+# method header is the first word behind an object header that says compiled code (formats 24..31).
 sub clear_flags {
     my ($file, $bits) = @_;
     open my $image, '+<:raw', $file or die "$file: $!\n";
@@ -56,6 +57,7 @@ sub clear_flags {
     for (my $at = 64; $at + $width <= length $bytes; $at += $width) {
         my $value = unpack $word, substr $bytes, $at, $width;
         my $number = $value >> $tag;
+        next if (unpack('Q<', substr $bytes, $at - 8, 8) >> 24 & 31) < 24;
         next if ($value & ((1 << $tag) - 1)) != 1 || !($number >> 17 & 1) || ($number >> 18 & 63) < 20
             || ($number & ~(1 << $bits - $tag - 1)) >= 1 << 30 || ($number & 0x7FFF) > 60;
         substr $bytes, $at, $width, pack $word, $value & ~(1 << 17 + $tag);
