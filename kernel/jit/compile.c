@@ -311,7 +311,8 @@ static void place_maps(Piece *piece, const JitInstruction *all, const uint32_t *
         piece->maps[i].offset = all[where[piece->maps[i].offset]].offset;
     for (uint32_t i = 0; i < piece->send_count; i++)
         piece->sends[i].offset = piece->maps[piece->sends[i].offset].offset;
-    qsort(piece->maps, piece->map_count, sizeof(JitMap), by_offset);
+    if (piece->map_count)
+        qsort(piece->maps, piece->map_count, sizeof(JitMap), by_offset);
 }
 
 static Piece *install(Build *b, PieceKind kind, Unit *u)

@@ -142,6 +142,8 @@ static bool fire_ephemerons(MmSpur *m, Tracer *tracer)
 {
     OopList *list = &m->ephemerons;
     size_t count = list->count;
+    if (!count)
+        return false;
     qsort(list->items, count, sizeof(Oop), compare_addresses);
     for (size_t i = 0; i < count; i++) {
         Header *header = header_at(list->items[i]);
@@ -150,8 +152,6 @@ static bool fire_ephemerons(MmSpur *m, Tracer *tracer)
     }
     for (size_t i = 0; i < count; i++)
         trace_fields(m, tracer, list->items[i]);
-    if (!count)
-        return false;
     memmove(list->items, list->items + count, (list->count - count) * sizeof(Oop));
     list->count -= count;
     m->mm.heap->host->finalization_pending(m->mm.heap, (Word)count);
@@ -205,7 +205,7 @@ static void clear_weaklings(MmSpur *m, Tracer *tracer)
 {
     Heap *heap = m->mm.heap;
     Word losers = 0;
-    if (m->config.new_finalization) /* they may enter the queue */
+    if (m->config.new_finalization && m->weaklings.count) /* they may enter the queue */
         qsort(m->weaklings.items, m->weaklings.count, sizeof(Oop), compare_addresses);
     size_t queued = m->mourners.count;
     for (size_t i = 0; i < m->weaklings.count; i++)
