@@ -21,7 +21,9 @@ class Session:
         self.text = ""
         self.pid, self.file = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM=term, OSVM_HISTORY=history, NO_COLOR="1", COLUMNS="80", LINES="24")
+            # libedit and libtinfo keep what they know of terminals until the process ends.
+            os.environ.update(TERM=term, OSVM_HISTORY=history, NO_COLOR="1", COLUMNS="80", LINES="24",
+                              ASAN_OPTIONS="detect_leaks=0")
             os.execv(OSVM, [OSVM, *arguments])
 
     def expect(self, pattern):

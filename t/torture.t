@@ -16,7 +16,7 @@ my $answer = "1174\n";
 
 sub run {
     my @options = @_;
-    open my $out, '-|', 'sh', '-c', 'ulimit -v 20000000; exec timeout 120 "$@" 2>&1', 'sh', $osvm, @options
+    open my $out, '-|', 'sh', '-c', 'exec timeout 120 "$@" 2>&1', 'sh', $osvm, @options
         or BAIL_OUT("$osvm: $!");
     local $/;
     my $said = <$out>;

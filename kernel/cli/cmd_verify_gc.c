@@ -25,7 +25,8 @@ typedef struct {
 typedef struct {
     Lab lab;
     Cli *cli;
-    const char *file;
+    const char *file;    /* as the command line says; once found: path */
+    char path[PATH_MAX];
     char folder[64]; /* where the plugin can be found by its name */
     unsigned broken;
     Identity *identity; /* shared with children */
@@ -58,10 +59,10 @@ static int read_identity(Lab *lab, void *context)
 
 static bool identify(Verification *v, OsvmError *error)
 {
-    char said[512] = "", path[PATH_MAX];
-    if (!realpath(v->file, path))
+    char said[512] = "";
+    if (!realpath(v->file, v->path))
         return error_set(error, OSVM_NO_INPUT, "cannot read '%s': %s", v->file, strerror(errno));
-    v->file = strdup(path);
+    v->file = v->path;
     lab_fork(&v->lab, read_identity, v, said, sizeof said);
     if (v->identity->usable)
         return true;
