@@ -59,6 +59,9 @@ like($out, qr/\bk\b/, 'its temporary');
 like($out, qr/^\[\] in Object>>sumOf:$/m, 'blocks follow their method');
 like($out, qr/mov half, r\w+/, 'with names of their own');
 like($out, qr/-- \d+  pushRemote 0 of \(sum\)/, 'and of what they share');
+# The method has machine code by then, whose address stands where its header was.
+($status, $out, $err) = run(q(- --deterministic), "sumOf: all\n\tall do: [ :each | | half | half := each. half foo ].\n");
+like($out, qr/mov half, r\w+/, 'wherever the code zone is');
 
 ($status, $out, $err) = run(q(-), "broken: [\n");
 is($status, 65, 'a method that does not compile');

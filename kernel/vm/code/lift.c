@@ -306,16 +306,22 @@ static Literal *lift_literal_at(Lifter *l, Oop code, size_t index, size_t count,
 
 /* --- Code --- */
 
+/* Whose literals the verifier asks for. Blocks among them may run as machine code already. */
+typedef struct {
+    Vm *vm;
+    Oop code;
+} Owner;
+
 static VerifyLiteral verify_literal(const void *owner, size_t index)
 {
-    const Word *slots = owner;
-    Oop literal = follow(slots[1 + index]);
+    const Owner *o = owner;
+    Oop literal = slot(o->code, 1 + (Word)index);
     VerifyLiteral answer = {false, false, 0, 0};
     if (!is_object(literal))
         return answer;
     answer.has_value = has_slots(literal, 2);
     if (is_code(literal)) {
-        SWord header = small_integer_value(object_slot(literal, 0));
+        SWord header = method_header(&o->vm->heap, literal);
         answer.is_code = true;
         answer.arg_count = (uint8_t)method_header_args(header);
         answer.temp_count = (uint8_t)method_header_temps(header);
@@ -347,6 +353,7 @@ static size_t bytecode_end(Lifter *l, const CompiledCode *code, const uint8_t *b
                            Oop oop)
 {
     enum { OLD_TRAILER = 4 };
+    const Owner owner = {l->vm, oop};
     VerifyView view = {
         .set = code->set,
         .bytes = bytes,
@@ -359,7 +366,7 @@ static size_t bytecode_end(Lifter *l, const CompiledCode *code, const uint8_t *b
         .has_primitive = code->has_primitive,
         .small_integer_bits = WORD_BITS == 64 ? 61 : 31,
         .literal = verify_literal,
-        .owner = object_slots(oop),
+        .owner = &owner,
     };
     VerifyFacts facts;
     VerifyError error;
