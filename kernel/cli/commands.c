@@ -12,9 +12,9 @@
 
 static const Command *const commands[] = {
     &command_run,     &command_info,    &command_check,     &command_dump,      &command_convert,
-    &command_build,   &command_compile, &command_asm,       &command_disasm,    &command_test,
-    &command_doc,     &command_load,    &command_fuzz,      &command_verify_gc, &command_bench,
-    &command_plugins, &command_help,    &command_decompile,
+    &command_build,   &command_compile, &command_decompile, &command_asm,       &command_disasm,
+    &command_test,    &command_doc,     &command_load,      &command_fuzz,      &command_verify_gc,
+    &command_bench,   &command_plugins, &command_help,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
