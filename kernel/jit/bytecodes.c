@@ -322,6 +322,8 @@ static void store_temp(Unit *u, bool pop)
 {
     Build *b = &u->b;
     unsigned index = u->now.index;
+    if (!pop && !u->depth && index + 1 == u->base) /* behind a primitive: the error, already there */
+        return;
     settle_temp(u, index);
     unsigned reg = sim_pop(u, 0);
     op_abv(b, JIT_STORE, reg, JIT_FP, sim_temp_offset(u, index));
