@@ -54,10 +54,60 @@ static bool fits_signed(int64_t value, unsigned shift)
     return shift == 3 || (int64_t)((uint64_t)value << unused) >> unused == value;
 }
 
+/* ---- Slots: named fields, then indexed ones ---- */
+
+static PrimFailure field_put(Vm *vm, Oop object, Word index, Oop value)
+{
+    if (is_read_only(object))
+        return PRIM_NO_MODIFICATION;
+    if (is_context(object))
+        return context_field_put(vm, object, index, value) ? PRIM_OK : PRIM_BAD_ARGUMENT;
+    heap_store(&vm->heap, object, index, value);
+    return PRIM_OK;
+}
+
+static Oop field_get(Vm *vm, Oop object, Word index)
+{
+    return is_context(object) ? context_field(vm, object, index) : object_slot(object, index);
+}
+
+static PrimFailure answer_slot(Vm *vm, unsigned arg_count, Oop object, Word index)
+{
+    unsigned format = object_format(object);
+    if (is_context(object) && index >= CONTEXT_FIXED)
+        return vm_return(vm, arg_count, context_stack_at(vm, object, index - CONTEXT_FIXED));
+    if (format_is_pointers(format))
+        return vm_return(vm, arg_count, field_get(vm, object, index));
+    Oop value = vm_unsigned_oop(vm, bits_get(object, vm_element_shift(format), index));
+    return value ? vm_return(vm, arg_count, value) : PRIM_NO_MEMORY;
+}
+
+static PrimFailure put_slot(Vm *vm, unsigned arg_count, Oop object, Word index)
+{
+    Oop value = vm_stack(vm, 0);
+    unsigned format = object_format(object);
+    PrimFailure failure = PRIM_OK;
+    if (is_read_only(object))
+        return PRIM_NO_MODIFICATION;
+    if (is_context(object) && index >= CONTEXT_FIXED)
+        context_stack_at_put(vm, object, index - CONTEXT_FIXED, value);
+    else if (format_is_pointers(format))
+        failure = field_put(vm, object, index, value);
+    else {
+        uint64_t number;
+        unsigned shift = vm_element_shift(format);
+        if (!vm_uint64_value(vm, value, &number) || !fits_unsigned(number, shift))
+            return PRIM_BAD_ARGUMENT;
+        bits_put(object, shift, index, number);
+        if (format_is_code(format))
+            code_changed(vm, object);
+    }
+    return failure ? failure : vm_return(vm, arg_count, value);
+}
+
 /* ---- at: and at:put: ---- */
 
-/* Checks what every indexed access checks; *index is 0-based among the indexable
- * elements. */
+/* Checks what every indexed access checks; *index is 0-based among all slots. */
 static PrimFailure element_index(Vm *vm, Oop object, Oop index_oop, Word *index)
 {
     Word size;
@@ -68,9 +118,14 @@ static PrimFailure element_index(Vm *vm, Oop object, Oop index_oop, Word *index)
     if (!vm_indexable_size(vm, object, &size))
         return PRIM_BAD_RECEIVER;
     PrimFailure failure = index_value(index_oop, size, index);
-    if (!failure && format_is_code(object_format(object)) && *index < code_literal_bytes(vm, object))
+    if (failure)
+        return failure;
+    unsigned format = object_format(object);
+    if (format_is_pointers(format))
+        *index += vm_fixed_fields(vm, object);
+    else if (format_is_code(format) && *index < code_literal_bytes(vm, object))
         return PRIM_BAD_INDEX;
-    return failure;
+    return PRIM_OK;
 }
 
 PrimFailure prim_at(Vm *vm, unsigned arg_count)
@@ -78,41 +133,15 @@ PrimFailure prim_at(Vm *vm, unsigned arg_count)
     Oop object = vm_stack(vm, 1);
     Word index;
     PrimFailure failure = element_index(vm, object, vm_stack(vm, 0), &index);
-    if (failure)
-        return failure;
-    unsigned format = object_format(object);
-    if (is_context(object))
-        return vm_return(vm, arg_count, context_stack_at(vm, object, index));
-    if (format_is_pointers(format))
-        return vm_return(vm, arg_count, object_slot(object, vm_fixed_fields(vm, object) + index));
-    Oop value = vm_unsigned_oop(vm, bits_get(object, vm_element_shift(format), index));
-    return value ? vm_return(vm, arg_count, value) : PRIM_NO_MEMORY;
+    return failure ? failure : answer_slot(vm, arg_count, object, index);
 }
 
 PrimFailure prim_at_put(Vm *vm, unsigned arg_count)
 {
-    Oop object = vm_stack(vm, 2), value = vm_stack(vm, 0);
+    Oop object = vm_stack(vm, 2);
     Word index;
     PrimFailure failure = element_index(vm, object, vm_stack(vm, 1), &index);
-    if (failure)
-        return failure;
-    if (is_read_only(object))
-        return PRIM_NO_MODIFICATION;
-    unsigned format = object_format(object);
-    if (is_context(object))
-        context_stack_at_put(vm, object, index, value);
-    else if (format_is_pointers(format))
-        heap_store(&vm->heap, object, vm_fixed_fields(vm, object) + index, value);
-    else {
-        uint64_t number;
-        unsigned shift = vm_element_shift(format);
-        if (!vm_uint64_value(vm, value, &number) || !fits_unsigned(number, shift))
-            return PRIM_BAD_ARGUMENT;
-        bits_put(object, shift, index, number);
-        if (format_is_code(format))
-            code_changed(vm, object);
-    }
-    return vm_return(vm, arg_count, value);
+    return failure ? failure : put_slot(vm, arg_count, object, index);
 }
 
 PrimFailure prim_size(Vm *vm, unsigned arg_count)
@@ -203,21 +232,6 @@ PrimFailure prim_object_at_put(Vm *vm, unsigned arg_count)
 
 /* ---- Fixed fields and raw slots ---- */
 
-static PrimFailure field_put(Vm *vm, Oop object, Word index, Oop value)
-{
-    if (is_read_only(object))
-        return PRIM_NO_MODIFICATION;
-    if (is_context(object))
-        return context_field_put(vm, object, index, value) ? PRIM_OK : PRIM_BAD_ARGUMENT;
-    heap_store(&vm->heap, object, index, value);
-    return PRIM_OK;
-}
-
-static Oop field_get(Vm *vm, Oop object, Word index)
-{
-    return is_context(object) ? context_field(vm, object, index) : object_slot(object, index);
-}
-
 PrimFailure prim_inst_var_at(Vm *vm, unsigned arg_count)
 {
     Oop object = vm_stack(vm, 1);
@@ -267,39 +281,15 @@ PrimFailure prim_slot_at(Vm *vm, unsigned arg_count)
     Oop object = vm_stack(vm, 1);
     Word index;
     PrimFailure failure = slot_index(vm, object, vm_stack(vm, 0), &index);
-    if (failure)
-        return failure;
-    unsigned format = object_format(object);
-    if (is_context(object) && index >= CONTEXT_FIXED)
-        return vm_return(vm, arg_count, context_stack_at(vm, object, index - CONTEXT_FIXED));
-    if (format_is_pointers(format))
-        return vm_return(vm, arg_count, field_get(vm, object, index));
-    Oop value = vm_unsigned_oop(vm, bits_get(object, vm_element_shift(format), index));
-    return value ? vm_return(vm, arg_count, value) : PRIM_NO_MEMORY;
+    return failure ? failure : answer_slot(vm, arg_count, object, index);
 }
 
 PrimFailure prim_slot_at_put(Vm *vm, unsigned arg_count)
 {
-    Oop object = vm_stack(vm, 2), value = vm_stack(vm, 0);
+    Oop object = vm_stack(vm, 2);
     Word index;
     PrimFailure failure = slot_index(vm, object, vm_stack(vm, 1), &index);
-    if (failure)
-        return failure;
-    if (is_read_only(object))
-        return PRIM_NO_MODIFICATION;
-    unsigned format = object_format(object);
-    if (is_context(object) && index >= CONTEXT_FIXED)
-        context_stack_at_put(vm, object, index - CONTEXT_FIXED, value);
-    else if (format_is_pointers(format))
-        failure = field_put(vm, object, index, value);
-    else {
-        uint64_t number;
-        unsigned shift = vm_element_shift(format);
-        if (!vm_uint64_value(vm, value, &number) || !fits_unsigned(number, shift))
-            return PRIM_BAD_ARGUMENT;
-        bits_put(object, shift, index, number);
-    }
-    return failure ? failure : vm_return(vm, arg_count, value);
+    return failure ? failure : put_slot(vm, arg_count, object, index);
 }
 
 /* ---- Signed and floating elements of bits objects ---- */
