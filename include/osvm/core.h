@@ -36,6 +36,7 @@ typedef struct {
     uint64_t sim_from, sim_until; /* logical time in which machine code is simulated; 0, 0: the
                                      chosen processor runs it all the time */
     bool trace_hash;      /* say the hash over all simulated instructions in the end */
+    FILE *code_map;       /* host's: a line for each piece of machine code; NULL: none */
     FILE *gc_log;         /* host's: a line of JSON for each collection; NULL: none */
     const char *torture;    /* NAME[:NUMBER],...; NULL: none */
     const char *leak_check; /* subsets, `scavenges`; empty: all; NULL: none */

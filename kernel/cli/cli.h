@@ -35,6 +35,7 @@ typedef struct Cli {
     char vm_path[PATH_MAX]; /* of the executable; filled in with the core */
     FILE *log;              /* NULL: standard error */
     FILE *gc_log;           /* NULL: none */
+    FILE *code_map;         /* NULL: none */
 } Cli;
 
 struct Command {

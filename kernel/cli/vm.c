@@ -92,6 +92,10 @@ const OsvmOption vm_options[] = {
      .kind = OSVM_TEXT,
      .choices = "FILE",
      .help = "a line of JSON about each collection, with its phases"},
+    {.name = "code-map",
+     .kind = OSVM_TEXT,
+     .choices = "FILE",
+     .help = "a line for each piece of machine code, as profilers read it: start, size, name"},
     {.name = "help", .kind = OSVM_FLAG, .value = "no", .help = "this text"},
     {.name = "version", .kind = OSVM_FLAG, .value = "no", .help = "the version"},
     {.name = NULL},
@@ -122,16 +126,17 @@ static bool parse_log(Cli *cli, OsvmLogLevel *level, OsvmError *error)
     return true;
 }
 
-static bool open_gc_log(Cli *cli, OsvmError *error)
+/* A file of lines that an option asks for; what is known so far survives a crash. */
+static bool open_lines(Cli *cli, const char *option, FILE **file, OsvmError *error)
 {
-    const char *path = options_text(cli->options, "gc-log");
+    const char *path = options_text(cli->options, option);
     if (!path)
         return true;
-    cli->gc_log = fopen(path, "we");
-    if (!cli->gc_log)
-        return error_set(error, OSVM_CANNOT_CREATE, "cannot write the log of collections '%s': %s",
-                         path, strerror(errno));
-    setlinebuf(cli->gc_log); /* what is known so far survives a crash */
+    *file = fopen(path, "we");
+    if (!*file)
+        return error_set(error, OSVM_CANNOT_CREATE, "--%s: cannot write '%s': %s", option, path,
+                         strerror(errno));
+    setlinebuf(*file);
     return true;
 }
 
@@ -156,7 +161,9 @@ bool vm_set_up(Cli *cli, OsvmError *error)
 {
     PluginsConfig config = {.path = options_text(cli->options, "plugin-path"), .own = cli->live};
     cli->world = world_select(cli->live, options_text(cli->options, "world"), error);
-    if (!cli->world || !parse_log(cli, &config.log_level, error) || !open_gc_log(cli, error))
+    if (!cli->world || !parse_log(cli, &config.log_level, error) || 
+        !open_lines(cli, "gc-log", &cli->gc_log, error) ||
+        !open_lines(cli, "code-map", &cli->code_map, error))
         return false;
     config.world = cli->world;
     /* A sandbox or a clone may read its image; injected faults are for all files. */
@@ -175,6 +182,8 @@ void vm_take_down(Cli *cli)
         fclose(cli->log);
     if (cli->gc_log)
         fclose(cli->gc_log);
+    if (cli->code_map)
+        fclose(cli->code_map);
 }
 
 /* --- The core ------------------------------------------------------------- */
@@ -232,6 +241,7 @@ const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, Osvm
                           ? leak_subsets(options_text(cli->options, "leak-check")) : NULL,
         .vm_path = cli->vm_path,
         .gc_log = cli->gc_log,
+        .code_map = cli->code_map,
         .vm_options = (const char *const *)cli->vm_options,
         .code_zone = (uint64_t)options_number(cli->options, "code-zone"),
         .jit = wants_jit(cli),

@@ -1,4 +1,6 @@
 /* The JIT as a whole: starting it, its stubs, running machine code. */
+#include <stdio.h>
+
 #include "kernel/jit/jit_int.h"
 #include "kernel/vm/region.h"
 
@@ -31,6 +33,9 @@ static Word make_stub(Vm *vm, JitStubKind kind, unsigned routine, Word leave)
                     .out = zone_writable(jit, address), .capacity = STUB_BYTES};
     uint32_t bytes = jit->ops->encode_stub(&stub, &variables);
     jit->free = address + bytes;
+    jit_map_line(vm, address, bytes,
+                 kind == JIT_STUB_ENTER ? "stub enter" : kind == JIT_STUB_LEAVE ? "stub leave"
+                                                       : jit_routines[routine].name);
     return bytes ? address : 0;
 }
 
@@ -48,6 +53,12 @@ static bool make_stubs(Vm *vm)
     jit->first = jit->free;
     jit_code_written(vm, jit->start, jit->free);
     return made;
+}
+
+void jit_map_line(Vm *vm, Word start, Word bytes, const char *name)
+{
+    if (vm->setup->code_map)
+        fprintf(vm->setup->code_map, "%" PRIxWORD " %" PRIxWORD " %s\n", start, bytes, name);
 }
 
 /* ---- Life ---- */

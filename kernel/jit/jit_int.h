@@ -458,6 +458,8 @@ void frame_adopt(Vm *vm);
 /* jit.c */
 /* Code was written there: the processor is told. */
 void jit_code_written(Vm *vm, Word start, Word end);
+/* A line of --code-map, if it is wanted. */
+void jit_map_line(Vm *vm, Word start, Word bytes, const char *name);
 
 /* entry.c */
 /* The machine code that a send of this entry should run: compiles what is hot. NULL: none. */

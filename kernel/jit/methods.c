@@ -1,4 +1,5 @@
 /* Which machine code there is, what it refers to, and forgetting it. */
+#include "kernel/debug/names.h"
 #include "kernel/jit/jit_int.h"
 
 /* ---- Finding ---- */
@@ -96,6 +97,15 @@ static void note_references(Vm *vm, Piece *piece)
             piece->young = true;
 }
 
+/* --code-map: what profilers call the code from here on, start and size in hexadecimal. */
+static void say_where(Vm *vm, const Piece *piece)
+{
+    char name[NAME_MAX_BYTES] = "polymorphic cache";
+    if (piece->kind != PIECE_CACHE)
+        name_code(vm, jit_piece_method(piece), name);
+    jit_map_line(vm, jit_code(piece), piece->code_bytes, name);
+}
+
 bool jit_add_piece(Vm *vm, Piece *piece)
 {
     Jit *jit = jit_of(vm);
@@ -108,6 +118,8 @@ bool jit_add_piece(Vm *vm, Piece *piece)
     for (uint32_t i = 0; i < piece->send_count; i++)
         link_clear(vm, piece, &piece->sends[i]);
     jit_code_written(vm, piece->start, jit->free);
+    if (vm->setup->code_map)
+        say_where(vm, piece);
     return true;
 }
 
