@@ -8,8 +8,8 @@ my $osvm = $ENV{OSVM} || 'build/osvm';
 
 for my $bits (64, 32) {
     for my $gc ('compact', 'sweep') {
-        for my $variant ('', '--check') {
-            my $name = "w$bits/$gc" . ($variant ? '/checked' : '');
+        for my $variant ('', '--check', $bits == 64 ? '--jit=none' : ()) {
+            my $name = join ' ', "w$bits/$gc", $variant || ();
             my @lines = split /\n/, `timeout 300 $osvm --bits=$bits --gc=$gc $variant test --tap 2>&1`;
             is($? >> 8, 0, "$name: exit status");
             my ($plan) = map { /^1\.\.(\d+)$/ ? $1 : () } @lines;

@@ -194,16 +194,25 @@ static void find_executable(Cli *cli)
     cli->vm_path[length > 0 ? length : 0] = 0;
 }
 
-static bool wants_jit(const Cli *cli)
+/* Was a back end asked for? */
+static bool names_jit(const Cli *cli)
 {
     const char *text = options_text(cli->options, "jit");
     return text && strcmp(text, "none") != 0;
 }
 
+/* Without a word from the user, images run in machine code where there is a back end for them. */
+static bool wants_jit(const Cli *cli, unsigned heap_bits)
+{
+    OsvmError none;
+    return names_jit(cli) || (!options_text(cli->options, "jit") &&
+                              plugins_require(cli->plugins, OSVM_JIT, heap_bits, &none));
+}
+
 /* A core may do without JIT and processor, but not quietly without one that was asked for. */
 static bool require_optional_parts(Cli *cli, unsigned heap_bits, OsvmError *error)
 {
-    return (!wants_jit(cli) ||
+    return (!names_jit(cli) ||
             plugins_require(cli->plugins, OSVM_JIT, heap_bits, error)) &&
            (!options_given(cli->options, "cpu") ||
             plugins_require(cli->plugins, OSVM_CPU, heap_bits, error));
@@ -244,7 +253,7 @@ const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, Osvm
         .code_map = cli->code_map,
         .vm_options = (const char *const *)cli->vm_options,
         .code_zone = (uint64_t)options_number(cli->options, "code-zone"),
-        .jit = wants_jit(cli),
+        .jit = wants_jit(cli, heap_bits),
         .sim_from = (uint64_t)options_number(cli->options, "sim-from"),
         .sim_until = (uint64_t)options_number(cli->options, "sim-until"),
         .trace_hash = options_flag(cli->options, "trace-hash"),

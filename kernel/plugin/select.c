@@ -6,12 +6,19 @@
 
 #include "kernel/base/nearest.h"
 
+/* The back end whose machine code this host runs. */
+#if defined(__x86_64__) && !defined(OSVM_NO_JIT)
+#define HOST_JIT "x64"
+#else
+#define HOST_JIT NULL
+#endif
+
 static const struct Kind {
     const char *name;
     const char *fallback; /* the plugin taken when none is asked for; NULL: must be asked for */
 } kinds[OSVM_KINDS] = {
     [OSVM_CORE] = {"core", "osvm"}, [OSVM_MM] = {"mm", "spur"}, [OSVM_GC] = {"gc", "compact"},
-    [OSVM_JIT] = {"jit", NULL},     [OSVM_CPU] = {"cpu", "native"}, [OSVM_PRIMS] = {"prims", NULL},
+    [OSVM_JIT] = {"jit", HOST_JIT},     [OSVM_CPU] = {"cpu", "native"}, [OSVM_PRIMS] = {"prims", NULL},
 };
 
 const char *plugin_kind_name(OsvmKind kind)
