@@ -30,6 +30,12 @@ nonLocal: 1 2 3 found 1 2 3 4 missing
 arity: failed failed failed 4
 performing: 1 2 found 1
 deepUnwind: out
+cutNear: true cut true 6
+cutFar: true cut true 501
+cutSingle: true cut true 6
+cutNothing: kept
+cutLoop: 20000
+cutOther: true passed end
 TEXT
 
 for my $bits (64, 32) {

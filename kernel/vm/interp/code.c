@@ -3,6 +3,7 @@
  * Facts are kept in a table by code oop; what falls out of it is verified again, which
  * is as fast as reading the bytecodes once. HEADER_VERIFIED says that code passed before.
  */
+#include "kernel/bytecode/opcodes.h"
 #include "kernel/bytecode/verify.h"
 #include "kernel/vm/interp/interp_int.h"
 #include "kernel/vm/objects.h"
@@ -118,11 +119,12 @@ static void fill_facts(Vm *vm, Oop code, CodeFacts *facts)
     SWord header = method_header(&vm->heap, code);
     Owner owner = {vm, code};
     unsigned primitive = method_primitive(vm, code);
+    bool marked = primitive == PRIMITIVE_UNWIND || primitive == PRIMITIVE_HANDLER;
     *facts = (CodeFacts){
         .code = code,
         .first_ip = (uint32_t)(HEADER_BYTES + first_byte(vm, code)),
         .primitive = (uint16_t)primitive,
-        .modes = method_header_is_sista(header) ? FRAME_SISTA : 0,
+        .modes = (method_header_is_sista(header) ? FRAME_SISTA : 0) | (marked ? FRAME_MARKED : 0),
         .args = (uint8_t)method_header_args(header),
         .temps = (uint8_t)method_header_temps(header),
         .heat = interp_of(vm)->threshold,

@@ -1,79 +1,31 @@
 /* Primitives of contexts: their stack, and the searches up the sender chain that exceptions
  * and unwinding use. */
 #include "kernel/bytecode/opcodes.h"
+#include "kernel/vm/interp/chain.h"
 #include "kernel/vm/interp/control_prims.h"
 #include "kernel/vm/interp/interp_int.h"
 
-/* One activation on the way up: a frame, or a single context. */
-typedef struct {
-    Word fp;     /* 0: it is `context` */
-    Oop context; /* NO_OOP: there is none, the chain has ended */
-} Step;
-
-static Step step_at(Oop context)
+/* Answers the context of the first activation from `a` on, before `stop`, with this marker. */
+static PrimFailure answer_marked(Vm *vm, unsigned arg_count, Activation a, Activation stop,
+                                 unsigned marker)
 {
-    if (!is_context(context))
-        return (Step){0, NO_OOP};
-    return context_married(context) ? (Step){context_frame(context), NO_OOP} : (Step){0, context};
-}
-
-static bool step_ended(Step step)
-{
-    return !step.fp && !step.context;
-}
-
-static Step step_up(Step step)
-{
-    if (!step.fp)
-        return step_at(follow(object_slot(step.context, CONTEXT_SENDER)));
-    Word *frame = frame_at(step.fp);
-    return frame[FRAME_SAVED_FP] ? (Step){frame[FRAME_SAVED_FP], NO_OOP}
-                                 : step_at(follow(frame[FRAME_RETURN]));
-}
-
-static Oop step_context(Vm *vm, Step step)
-{
-    return step.fp ? stack_frame_context(vm, step.fp) : step.context;
-}
-
-/* Is it the activation of a method (no block) with this primitive number? */
-static bool step_is_marked(Vm *vm, Step step, unsigned primitive)
-{
-    Oop code;
-    if (step.fp) {
-        if (frame_is_block(frame_at(step.fp)))
-            return false;
-        code = frame_at(step.fp)[FRAME_METHOD];
-    } else {
-        if (follow(object_slot(step.context, CONTEXT_CLOSURE)) != vm->heap.nil)
-            return false;
-        code = follow(object_slot(step.context, CONTEXT_METHOD));
+    for (int i = 0; i < CHAIN_MAX && !chain_ended(a) && !chain_is_same(a, stop); i++) {
+        if (chain_marker(vm, a) == marker) {
+            Oop context = chain_context(vm, a);
+            return context ? vm_return(vm, arg_count, context) : PRIM_NO_MEMORY;
+        }
+        a = chain_sender(a);
     }
-    return is_code(code) && code_facts(vm, code)->primitive == primitive;
+    return vm_return(vm, arg_count, vm->heap.nil);
 }
-
-static bool step_is(Step step, Oop context)
-{
-    Step other = step_at(context);
-    return !step_ended(other) && step.fp == other.fp && step.context == other.context;
-}
-
-enum { CHAIN_MAX = 1 << 30 }; /* a longer chain of senders is a cycle */
 
 PrimFailure prim_find_next_unwind_context(Vm *vm, unsigned arg_count)
 {
     Oop receiver = vm_stack(vm, 1), stop = vm_stack(vm, 0);
     if (arg_count != 1 || !is_context(receiver) || (stop != vm->heap.nil && !is_context(stop)))
         return PRIM_FAILED;
-    Step step = step_up(step_at(receiver));
-    for (int i = 0; i < CHAIN_MAX && !step_ended(step) && !step_is(step, stop); i++) {
-        if (step_is_marked(vm, step, PRIMITIVE_UNWIND)) {
-            Oop context = step_context(vm, step);
-            return context ? vm_return(vm, arg_count, context) : PRIM_NO_MEMORY;
-        }
-        step = step_up(step);
-    }
-    return vm_return(vm, arg_count, vm->heap.nil);
+    Activation last = chain_at(stop);
+    return answer_marked(vm, arg_count, chain_sender(chain_at(receiver)), last, PRIMITIVE_UNWIND);
 }
 
 PrimFailure prim_find_handler_context(Vm *vm, unsigned arg_count)
@@ -81,26 +33,7 @@ PrimFailure prim_find_handler_context(Vm *vm, unsigned arg_count)
     Oop receiver = vm_stack(vm, arg_count);
     if (!is_context(receiver))
         return PRIM_FAILED;
-    Step step = step_at(receiver);
-    for (int i = 0; i < CHAIN_MAX && !step_ended(step); i++) {
-        if (step_is_marked(vm, step, PRIMITIVE_HANDLER)) {
-            Oop context = step_context(vm, step);
-            return context ? vm_return(vm, arg_count, context) : PRIM_NO_MEMORY;
-        }
-        step = step_up(step);
-    }
-    return vm_return(vm, arg_count, vm->heap.nil);
-}
-
-static bool is_sender(Oop receiver, Oop context)
-{
-    Step step = step_up(step_at(receiver));
-    for (int i = 0; i < CHAIN_MAX && !step_ended(step); i++) {
-        if (step_is(step, context))
-            return true;
-        step = step_up(step);
-    }
-    return false;
+    return answer_marked(vm, arg_count, chain_at(receiver), chain_frame(0), PRIMITIVE_HANDLER);
 }
 
 /* Everything between the receiver and the argument dies; the argument becomes the sender. */
@@ -110,19 +43,10 @@ PrimFailure prim_terminate_to(Vm *vm, unsigned arg_count)
     if (arg_count != 1 || !is_context(receiver) || receiver == target ||
         (target != vm->heap.nil && !is_context(target)))
         return PRIM_FAILED;
-    if (is_context(target) && is_sender(receiver, target)) {
-        stack_flush(vm);
-        Oop between = follow(context_field(vm, receiver, CONTEXT_SENDER));
-        while (is_context(between) && between != target) {
-            Oop next = follow(context_field(vm, between, CONTEXT_SENDER));
-            context_make_single(vm, between);
-            stack_kill_context(vm, between);
-            between = next;
-        }
-    }
-    if (!context_field_put(vm, receiver, CONTEXT_SENDER, target))
-        return PRIM_FAILED;
-    return vm_return_receiver(vm, arg_count);
+    Activation from = chain_at(receiver), to = chain_at(target);
+    bool done = chain_leads_to(from, to) ? chain_cut(vm, from, to)
+                                         : context_field_put(vm, receiver, CONTEXT_SENDER, target);
+    return done ? vm_return_receiver(vm, arg_count) : PRIM_FAILED;
 }
 
 /* ---- The stack of a context ---- */
@@ -169,7 +93,7 @@ PrimFailure prim_context_size(Vm *vm, unsigned arg_count)
 PrimFailure prim_store_stackp(Vm *vm, unsigned arg_count)
 {
     Oop context = vm_stack(vm, 1), depth = vm_stack(vm, 0);
-    if (!is_context(context) || step_is((Step){vm->fp, NO_OOP}, context))
+    if (!is_context(context) || chain_is_same(chain_at(context), chain_frame(vm->fp)))
         return PRIM_FAILED;
     if (!context_field_put(vm, context, CONTEXT_STACKP, depth))
         return PRIM_FAILED;

@@ -58,6 +58,7 @@ enum {
 #define FRAME_CAREFUL ((Word)1 << 10) /* receiver variables need checks: see lookup.c */
 #define FRAME_UNSURE ((Word)1 << 11)  /* pc and depth are to be checked first */
 #define FRAME_MODE_MASK ((Word)7)
+#define FRAME_MARKED ((Word)1 << 13) /* a method that unwinding or handlers look for (198, 199) */
 #define FRAME_ODD_RETURN ((Word)1 << 12) /* of frames in machine code: see S5 in kernel/jit/jit.h */
 
 static inline Word frame_flags_for(unsigned args, Word modes)
@@ -156,7 +157,7 @@ typedef struct {
     uint32_t first_ip; /* from the code's oop to its first bytecode */
     uint16_t primitive;
     uint16_t fields;   /* receiver variables it uses: highest index + 1 */
-    uint16_t modes;    /* FRAME_SISTA */
+    uint16_t modes;    /* FRAME_SISTA, FRAME_MARKED */
     uint8_t args, temps;
     uint8_t max_depth; /* of temporaries and operands */
     bool bad;          /* the verifier refuses it: it runs as one unknown bytecode */

@@ -36,8 +36,10 @@ static Oop fetch(Oop object, Word index)
 
 bool process_list_is_empty(Vm *vm, Oop list)
 {
-    return !is_list(list) || !is_process(fetch(list, LIST_FIRST)) ||
-           fetch(list, LIST_FIRST) == vm->heap.nil;
+    if (!is_list(list) || object_slot(list, LIST_FIRST) == vm->heap.nil)
+        return true;
+    Oop first = fetch(list, LIST_FIRST);
+    return first == vm->heap.nil || !is_process(first);
 }
 
 static void attach(Vm *vm, Oop process, Oop list, bool last)
@@ -104,9 +106,14 @@ static SWord priority_of(Oop process)
     return priority && is_small_integer(priority) ? small_integer_value(priority) : 0;
 }
 
+static Oop run_queues(Vm *vm)
+{
+    return fetch(process_scheduler(vm), SCHEDULER_LISTS);
+}
+
 static Oop run_queue(Vm *vm, SWord priority)
 {
-    Oop lists = fetch(process_scheduler(vm), SCHEDULER_LISTS);
+    Oop lists = run_queues(vm);
     if (is_immediate(lists) || priority < 1 || (Word)priority > object_slot_count(lists))
         return NO_OOP;
     return fetch(lists, (Word)priority - 1);
@@ -141,10 +148,10 @@ static bool start_process(Vm *vm, Oop process)
 
 static Oop first_runnable(Vm *vm)
 {
-    Oop lists = fetch(process_scheduler(vm), SCHEDULER_LISTS);
-    for (SWord p = (SWord)object_slot_count(lists); p >= 1; p--) {
-        Oop list = run_queue(vm, p);
-        while (list && !process_list_is_empty(vm, list)) {
+    Oop lists = run_queues(vm);
+    for (Word p = is_object(lists) ? object_slot_count(lists) : 0; p > 0; p--) {
+        Oop list = fetch(lists, p - 1);
+        while (!process_list_is_empty(vm, list)) {
             Oop process = process_remove_first(vm, list);
             if (stack_is_resumable(vm, fetch(process, PROCESS_CONTEXT)))
                 return process;

@@ -5,6 +5,7 @@
  * the stack), or NO_OOP when execution goes on with the registers as they are.
  */
 #include "kernel/bytecode/opcodes.h"
+#include "kernel/vm/interp/chain.h"
 #include "kernel/vm/interp/interp_int.h"
 
 static void push(Vm *vm, Oop value)
@@ -39,62 +40,6 @@ Oop return_impossible(Vm *vm, Oop value)
     return send(vm, SPECIAL_CANNOT_RETURN, 1);
 }
 
-/* ---- Walking activations: frames where there are frames, else contexts ---- */
-
-typedef struct {
-    Word fp;     /* a frame, or 0 */
-    Oop context; /* then a single context, or NO_OOP at the end */
-} Activation;
-
-static Activation activation_of(Oop context)
-{
-    Activation a = {0, NO_OOP};
-    context = follow(context);
-    if (!is_context(context))
-        return a;
-    if (context_married(context))
-        a.fp = context_frame(context);
-    else
-        a.context = context;
-    return a;
-}
-
-static Activation sender_of(Activation a)
-{
-    if (!a.fp)
-        return activation_of(object_slot(a.context, CONTEXT_SENDER));
-    Word *frame = frame_at(a.fp);
-    if (frame[FRAME_SAVED_FP])
-        return (Activation){frame[FRAME_SAVED_FP], NO_OOP};
-    return activation_of(frame[FRAME_RETURN]);
-}
-
-static bool is_end(Activation a)
-{
-    return !a.fp && !a.context;
-}
-
-static bool is_same(Activation a, Activation b)
-{
-    return a.fp == b.fp && a.context == b.context;
-}
-
-/* The primitive number that marks a method activation; 0 for blocks. */
-static unsigned marker_of(Vm *vm, Activation a)
-{
-    Oop method;
-    if (a.fp) {
-        if (frame_is_block(frame_at(a.fp)))
-            return 0;
-        method = frame_at(a.fp)[FRAME_METHOD];
-    } else {
-        if (object_slot(a.context, CONTEXT_CLOSURE) != vm->heap.nil)
-            return 0;
-        method = follow(object_slot(a.context, CONTEXT_METHOD));
-    }
-    return is_code(method) ? method_primitive(vm, method) : 0;
-}
-
 /* The context in which the block of the running frame was written, innermost method. */
 static Oop home_of_running(Vm *vm)
 {
@@ -109,34 +54,6 @@ static Oop home_of_running(Vm *vm)
         closure = follow(object_slot(outer, CONTEXT_CLOSURE));
         if (closure == vm->heap.nil)
             return outer;
-    }
-}
-
-static Oop context_of(Vm *vm, Activation a)
-{
-    return a.fp ? stack_frame_context(vm, a.fp) : a.context;
-}
-
-/* Leaves every activation from the running one up to and including `home`. */
-static void abandon(Vm *vm, Activation home)
-{
-    Activation a = {vm->fp, NO_OOP};
-    for (bool last = false; !last;) {
-        last = is_same(a, home);
-        Activation next = sender_of(a);
-        if (a.fp) {
-            Word *frame = frame_at(a.fp);
-            Page *page = stack_page_of(vm, a.fp);
-            if (a.fp != page->head_fp)
-                stack_flush_above(vm, a.fp);
-            if (frame[FRAME_CONTEXT])
-                stack_kill_context(vm, frame[FRAME_CONTEXT]);
-            page->head_fp = frame[FRAME_SAVED_FP];
-            page->head_sp = pointer_word(frame_top(frame) + 1);
-            page->head_ip = frame[FRAME_RETURN];
-        } else
-            stack_kill_context(vm, a.context);
-        a = next;
     }
 }
 
@@ -167,19 +84,19 @@ Oop return_non_local(Vm *vm, Oop value)
     Oop home_context = home_of_running(vm), unwind = NO_OOP;
     if (!home_context)
         return return_impossible(vm, value);
-    Activation home = activation_of(home_context), marked = {0, NO_OOP};
-    Activation a = {vm->fp, NO_OOP};
-    for (; !is_end(a); a = sender_of(a)) {
-        if (is_end(marked) && marker_of(vm, a) == PRIMITIVE_UNWIND)
+    Activation home = chain_at(home_context), marked = chain_frame(0);
+    Activation a = chain_frame(vm->fp);
+    for (; !chain_ended(a); a = chain_sender(a)) {
+        if (chain_ended(marked) && chain_marker(vm, a) == PRIMITIVE_UNWIND)
             marked = a;
-        if (is_same(a, home))
+        if (chain_is_same(a, home))
             break;
     }
-    if (is_end(a))
+    if (chain_ended(a))
         return return_impossible(vm, value);
-    if (!is_end(marked)) {
+    if (!chain_ended(marked)) {
         frame_at(vm->fp)[FRAME_FLAGS] |= FRAME_UNSURE;
-        unwind = context_of(vm, marked);
+        unwind = chain_context(vm, marked);
         if (!unwind || !push_active_context(vm))
             return NO_OOP;
         push(vm, value);
@@ -188,16 +105,15 @@ Oop return_non_local(Vm *vm, Oop value)
     }
     if (home.fp && return_on_page(vm, home.fp, value))
         return NO_OOP;
-    Activation target = sender_of(home);
-    if (is_end(target) || (target.context && !stack_is_resumable(vm, target.context)))
+    Activation target = chain_sender(home);
+    if (chain_ended(target) || (target.context && !stack_is_resumable(vm, target.context)))
         return return_impossible(vm, value);
-    Oop target_context = context_of(vm, target);
+    Oop target_context = chain_context(vm, target);
     if (!target_context) {
         report_fatal(vm, "no memory left for a context");
         return NO_OOP;
     }
-    stack_sync(vm);
-    abandon(vm, home);
+    chain_abandon(vm, home);
     bool resumed = stack_resume(vm, target_context);
     REQUIRE(resumed, "the target of a non-local return vanished");
     push(vm, value);
