@@ -135,16 +135,49 @@ static void test_two_vms(void)
     plugins_free(there);
 }
 
-static void test_fork_hooks(void)
+/* What a clone finds: its hooks have run, and its world is as asked for. Its exit code. */
+static int clone_and_wait(Plugins *plugins, const OsvmInstance *one, bool muted)
+{
+    int status = -1, child = one->host->fork(one->host, muted);
+    if (child == 0) {
+        bool quiet = strcmp(one->host->world->name, "muted") == 0;
+        bool works = answer_of(one) == 42 && quiet == muted;
+        plugins_free(plugins);
+        _exit(works ? 7 : 8);
+    }
+    return child > 0 && world->reap(world, child, true, &status) == child ? status : child;
+}
+
+static void test_fork(void)
 {
     OsvmError error;
     Plugins *plugins = plugins_in(fixtures);
-    load_gc(plugins, "good", &error);
+    const OsvmInstance *good = load_gc(plugins, "good", &error);
     diary_text();
-    plugins_fork_before(plugins);
-    plugins_fork_after(plugins, false);
-    plugins_fork_after(plugins, true);
-    is_text(diary_text(), "before parent child ", "fork hooks");
+    is_int(clone_and_wait(plugins, good, false), 7, "a clone goes on with its plugins");
+    const char *said = diary_text(); /* the two sides write in any order */
+    ok(strncmp(said, "before ", 7) == 0 && strlen(said) == strlen("before parent child fini "),
+       "hooks run around a fork: %s", said);
+    has_text(said, "parent ", "... in the original");
+    has_text(strstr(said, "child ") ? strstr(said, "child ") : "", "fini ", "... and in the clone");
+    is_int(clone_and_wait(plugins, good, true), 7, "a muted clone has the muted world");
+    is_text(good->host->world->name, "live", "... and the original the real one");
+    diary_text();
+    OsvmWorld *denied = world_denied_new(world);
+    PluginsConfig config = {.path = fixtures, .only_path = true, .own = world, .world = denied,
+                            .log_level = OSVM_ERROR};
+    Plugins *caged = plugins_new(&config);
+    good = load_gc(caged, "good", &error);
+    diary_text();
+    is_int(good->host->fork(good->host, false), -EPERM, "a fork that the world refuses");
+    is_text(diary_text(), "before parent ", "... ends the rest of the plugins all the same");
+    plugins_free(caged);
+    world_free(denied);
+    load_gc(plugins, "single", &error);
+    diary_text();
+    is_int(clone_and_wait(plugins, good = load_gc(plugins, "good", &error), false), -ENOTSUP,
+           "a plugin with static state is not cloned");
+    is_text(diary_text(), "", "... and no hook runs");
     plugins_free(plugins);
 }
 
@@ -485,7 +518,7 @@ int main(void)
     test_sound();
     test_by_name();
     test_two_vms();
-    test_fork_hooks();
+    test_fork();
     test_modules();
     test_variants();
     test_selection_errors();

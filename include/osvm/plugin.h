@@ -150,8 +150,10 @@ struct OsvmPlugin {
     /* New code took over the state of older code with the same state_version: refresh whatever
      * points into code. May be NULL; failing keeps the old code. */
     bool (*reloaded)(void *state, const OsvmHost *host, OsvmError *error);
-    /* Around a fork: in the parent before it, in the parent after it, in the child after it.
-     * Threads must be at rest from fork_before on. Each may be NULL. */
+    /* Around a fork (OsvmHost.fork): in the parent before it, in the parent after it, in the child
+     * after it. Threads must be at rest from fork_before on; memory mapped as shared has to become
+     * the child's own. Before: the last loaded plugin first; after: the first loaded first. A fork
+     * that fails ends with fork_parent. Each may be NULL. */
     void (*fork_before)(void *state);
     void (*fork_parent)(void *state);
     void (*fork_child)(void *state);
@@ -235,6 +237,11 @@ struct OsvmHost {
                                 uint32_t vtable_abi, size_t vtable_size, OsvmError *error);
     /* Gives back one that was loaded by name; `fini` runs when the last user has done so. */
     void (*unload)(const OsvmHost *host, const OsvmInstance *instance);
+    /* Clones the process: writes what is buffered, calls the fork hooks of all plugins, and
+     * answers the clone's process id, in the clone 0, else -errno (-ENOTSUP: a plugin in use cannot
+     * be cloned). `muted`: the clone's `world` is the muted one. Main thread only. Whoever has a
+     * VM calls the core's way to it, which first puts the VM in order. */
+    int (*fork)(const OsvmHost *host, bool muted);
     /* members above: ABI 1.0 */
 };
 

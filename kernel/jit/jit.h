@@ -31,6 +31,10 @@ bool jit_start(Vm *vm, Word start, Word end, OsvmError *error);
 void jit_stop(Vm *vm);
 Word jit_zone_size(const Vm *vm);
 
+/* zone.c: around a fork. False: no memory, and nothing is to be undone. */
+bool jit_before_fork(Vm *vm);
+void jit_after_fork(Vm *vm, bool in_clone);
+
 /* processor.c */
 /* Runs machine code at vm->ip until it leaves; what comes next is the interpreter's. */
 void jit_run(Vm *vm);
@@ -77,6 +81,8 @@ void jit_forget(Vm *vm, Oop code);
 static inline bool jit_start(Vm *vm, Word start, Word end, OsvmError *error) { return true; }
 static inline void jit_stop(Vm *vm) {}
 static inline Word jit_zone_size(const Vm *vm) { return 0; }
+static inline bool jit_before_fork(Vm *vm) { return true; }
+static inline void jit_after_fork(Vm *vm, bool in_clone) {}
 static inline void jit_run(Vm *vm) {}
 static inline void jit_memory_mapped(Vm *vm, Word start, Word end) {}
 static inline void jit_memory_unmapped(Vm *vm, Word start, Word end) {}

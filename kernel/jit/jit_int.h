@@ -147,7 +147,8 @@ typedef struct Jit {
     SWord write_distance;  /* from an address there to where it is written */
     Word free;             /* where the next piece goes */
     Word first;            /* behind the stubs */
-    int memory;            /* file descriptor behind both views; -1: one view */
+    int memory;            /* file descriptor behind both views */
+    int copy;              /* ... of a clone that is being made */
     void *write_view;
     Word enter;            /* address of the stub */
     unsigned threshold, loop_threshold;

@@ -18,17 +18,33 @@ static Word aligned(Word address)
     return (address + PIECE_ALIGNMENT - 1) & ~(Word)(PIECE_ALIGNMENT - 1);
 }
 
+/* A file in memory of the zone's size, -1: none. */
+static int new_memory(const Jit *jit)
+{
+    int memory = memfd_create("osvm-code", MFD_CLOEXEC);
+    if (memory < 0 || ftruncate(memory, (off_t)(jit->end - jit->start)) == 0)
+        return memory;
+    close(memory);
+    return -1;
+}
+
+/* Simulators only read the view that runs. */
+static void *map_run_view(const Jit *jit)
+{
+    int access = PROT_READ | (jit->ops->native ? PROT_EXEC : 0);
+    return mmap(word_pointer(jit->start), jit->end - jit->start, access, MAP_SHARED | MAP_FIXED,
+                jit->memory, 0);
+}
+
 bool zone_open(Vm *vm, OsvmError *error)
 {
     Jit *jit = jit_of(vm);
     size_t bytes = jit->end - jit->start;
-    jit->memory = memfd_create("osvm-code", MFD_CLOEXEC);
-    if (jit->memory < 0 || ftruncate(jit->memory, (off_t)bytes) < 0)
+    jit->memory = new_memory(jit);
+    if (jit->memory < 0)
         return vm->setup->host->fail(error, OSVM_INTERNAL, "no memory for the code zone");
     jit->write_view = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, jit->memory, 0);
-    int access = PROT_READ | (jit->ops->native ? PROT_EXEC : 0); /* simulators only read it */
-    void *run_view = mmap(word_pointer(jit->start), bytes, access,
-                          MAP_SHARED | MAP_FIXED, jit->memory, 0);
+    void *run_view = map_run_view(jit);
     if (jit->write_view == MAP_FAILED || run_view == MAP_FAILED) {
         if (jit->write_view == MAP_FAILED)
             jit->write_view = NULL;
@@ -47,6 +63,50 @@ void zone_close(Vm *vm)
         munmap(jit->write_view, jit->end - jit->start);
     if (jit->memory >= 0)
         close(jit->memory);
+}
+
+/* ---- Clones: what is mapped as shared must not stay so ---- */
+
+static bool write_memory(int memory, const uint8_t *from, size_t bytes)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t written = pwrite(memory, from + done, bytes - done, (off_t)done);
+        if (written <= 0)
+            return false;
+        done += (size_t)written;
+    }
+    return true;
+}
+
+/* The copy is made before the fork: after it the original may change the zone at any moment. */
+bool jit_before_fork(Vm *vm)
+{
+    Jit *jit = jit_of(vm);
+    if (!jit)
+        return true;
+    jit->copy = new_memory(jit);
+    if (jit->copy >= 0 && write_memory(jit->copy, jit->write_view, jit->free - jit->start))
+        return true;
+    if (jit->copy >= 0)
+        close(jit->copy);
+    return false;
+}
+
+void jit_after_fork(Vm *vm, bool in_clone)
+{
+    Jit *jit = jit_of(vm);
+    if (!jit)
+        return;
+    if (!in_clone) {
+        close(jit->copy);
+        return;
+    }
+    close(jit->memory);
+    jit->memory = jit->copy;
+    void *write_view = mmap(jit->write_view, jit->end - jit->start, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_FIXED, jit->memory, 0);
+    REQUIRE(write_view != MAP_FAILED && map_run_view(jit) != MAP_FAILED,
+            "a clone cannot map its code zone");
 }
 
 Word zone_reserve(Vm *vm, Word bytes)

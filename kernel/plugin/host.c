@@ -90,6 +90,11 @@ static void host_unload(const OsvmHost *host, const OsvmInstance *instance)
     plugins_unload(loaded_of(host)->owner, instance);
 }
 
+static int host_fork(const OsvmHost *host, bool muted)
+{
+    return plugins_fork(loaded_of(host)->owner, muted);
+}
+
 void host_fill(Loaded *loaded, const OsvmInstance *inner)
 {
     loaded->host = (OsvmHost){
@@ -111,5 +116,6 @@ void host_fill(Loaded *loaded, const OsvmInstance *inner)
         .option_text = host_option_text,
         .load = host_load,
         .unload = host_unload,
+        .fork = host_fork,
     };
 }

@@ -23,6 +23,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kernel/world/worlds.h"
+
 enum { STATE_ALIGNMENT = 64 };
 
 /* --- Crashes of code that has not proved itself --------------------------- */
@@ -547,29 +549,6 @@ void plugins_free(Plugins *plugins)
     selections_free(plugins);
     modules_free(plugins);
     search_path_free(&plugins->path);
+    world_free(plugins->silence);
     free(plugins);
-}
-
-void plugins_fork_before(Plugins *plugins)
-{
-    for (Loaded *loaded = plugins->loaded; loaded; loaded = loaded->next)
-        if (loaded->instance.plugin->fork_before)
-            loaded->instance.plugin->fork_before(loaded->instance.state);
-}
-
-/* Calls the hooks from the plugin loaded first to the last. */
-static void fork_after(Loaded *loaded, bool in_child)
-{
-    if (!loaded)
-        return;
-    fork_after(loaded->next, in_child);
-    const OsvmPlugin *plugin = loaded->instance.plugin;
-    void (*hook)(void *state) = in_child ? plugin->fork_child : plugin->fork_parent;
-    if (hook)
-        hook(loaded->instance.state);
-}
-
-void plugins_fork_after(Plugins *plugins, bool in_child)
-{
-    fork_after(plugins->loaded, in_child);
 }

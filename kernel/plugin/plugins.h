@@ -8,7 +8,8 @@
  *   search.c   directories, file names, what lies there
  *   elf.c      is the file whole and of this machine, before dlopen touches it
  *   descriptor.c  is the descriptor one of ours, and what was asked for
- *   loader.c   open, init, fini, reload, fork hooks; a Plugins' instances
+ *   loader.c   open, init, fini, reload; a Plugins' instances
+ *   fork.c     the fork service: hooks of all plugins around a fork
  *   modules.c  which plugin of primitives has the module a method names
  *   host.c     what a plugin may call (OsvmHost)
  *   select.c   `--gc=NAME[:VARIANT][,option[=value]...]`, --check
@@ -69,9 +70,11 @@ void plugins_unload(Plugins *plugins, const OsvmInstance *instance);
  * with the state as it is. On failure everything stays as it was. */
 bool plugins_reload(Plugins *plugins, const OsvmInstance *instance, OsvmError *error);
 
-/* Around a fork: hooks of all plugins; before it in reverse order of loading. */
-void plugins_fork_before(Plugins *plugins);
-void plugins_fork_after(Plugins *plugins, bool in_child);
+/* --- Cloning (fork.c) --- */
+
+/* Clones the process with all plugins: its id, in the clone 0, else -errno; -ENOTSUP while a
+ * plugin is loaded that cannot be cloned. `muted`: the clone writes nothing outside. */
+int plugins_fork(Plugins *plugins, bool muted);
 
 /* --- Listing (list.c) --- */
 

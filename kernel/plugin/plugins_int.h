@@ -45,6 +45,7 @@ struct Plugins {
     Module *modules; /* what all files of primitives say; owned */
     size_t module_count;
     bool modules_known; /* all files have been asked */
+    OsvmWorld *silence; /* of a muted clone; owned; NULL: this is none */
 };
 
 /* search.c */

@@ -1,6 +1,7 @@
 /* Named primitives of the VM itself: methods name no module. */
 #include <unistd.h>
 
+#include "kernel/vm/clone.h"
 #include "kernel/vm/memory/guard.h"
 #include "kernel/vm/memory/managers.h"
 #include "kernel/vm/numbers.h"
@@ -143,5 +144,8 @@ const BuiltinPrim builtin_prims[] = {
     {"primitiveCollector", prim_collector, -1},
     {"primitiveSetCollector", prim_set_collector, 0},
     {"primitiveLeakCheck", prim_leak_check, 0},
+    {"primitiveClone", prim_fork_vm, 0},
+    {"primitiveReapClone", prim_reap_clone, 0},
+    {"primitiveSnapshotInClone", prim_snapshot_in_clone, -1},
     {NULL, NULL, 0},
 };
