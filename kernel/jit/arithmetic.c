@@ -169,6 +169,48 @@ static void small_floats(Unit *u, const Binary *o, unsigned routine, SWord argum
     build_here(b, other);
 }
 
+/* To `yes` if the register holds a Float. */
+static void branch_if_float(Build *b, unsigned reg, unsigned scratch, unsigned yes)
+{
+    unsigned object = build_label(b), no = build_label(b);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, reg, TAG_MASK, object);
+    if (WORD_BITS == 64) {
+        op_ab(b, JIT_MOVE, scratch, reg);
+        op_av(b, JIT_AND_CONSTANT, scratch, TAG_MASK);
+        op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, scratch, (SWord)SMALL_FLOAT_TAG, yes);
+    }
+    op_jump(b, no);
+    build_here(b, object);
+    op_load(b, scratch, reg, 0, 2);
+    op_av(b, JIT_AND_CONSTANT, scratch, (SWord)HEADER_CLASS_MASK);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, scratch, CLASS_FLOAT, yes);
+    build_here(b, no);
+}
+
+/* Asks the routine about operands it may know; the others are pushed for a send, to `send`. */
+static void ask_routine(Unit *u, const Binary *o, unsigned routine, SWord argument,
+                        const Instruction *jump, unsigned send)
+{
+    Build *b = &u->b;
+    if (routine == ROUTINE_FLOAT || routine == ROUTINE_FLOAT_COMPARE) {
+        unsigned ask = build_label(b), busy = bit(o->a) | (o->constant ? 0 : bit(o->b));
+        branch_if_float(b, o->a, unused(busy), ask);
+        if (!o->constant)
+            branch_if_float(b, o->b, unused(busy), ask);
+        push_operands(u, o);
+        op_jump(b, send);
+        build_here(b, ask);
+    }
+    push_operands(u, o);
+    op_load(b, JIT_A, JIT_SP, WORD_BYTES, WORD_SHIFT);
+    op_load(b, JIT_B, JIT_SP, 0, WORD_SHIFT);
+    op_av(b, JIT_CONSTANT, JIT_C, argument);
+    build_call(b, (Routine)routine);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, send);
+    op_v(b, JIT_DROP, 2);
+    settle(u, o, jump);
+}
+
 /* The slow path; ends in the main section behind the join. */
 static void close_binary(Unit *u, const Binary *o, unsigned routine, SWord argument,
                          const Instruction *jump)
@@ -177,18 +219,12 @@ static void close_binary(Unit *u, const Binary *o, unsigned routine, SWord argum
     build_cold(b);
     build_here(b, o->slow);
     small_floats(u, o, routine, argument, jump);
-    push_operands(u, o);
-    if (routine != NO_ROUTINE) {
-        unsigned send = build_label(b);
-        op_load(b, JIT_A, JIT_SP, WORD_BYTES, WORD_SHIFT);
-        op_load(b, JIT_B, JIT_SP, 0, WORD_SHIFT);
-        op_av(b, JIT_CONSTANT, JIT_C, argument);
-        build_call(b, (Routine)routine);
-        op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, send);
-        op_v(b, JIT_DROP, 2);
-        settle(u, o, jump);
-        build_here(b, send);
-    }
+    unsigned send = build_label(b);
+    if (routine == NO_ROUTINE)
+        push_operands(u, o);
+    else
+        ask_routine(u, o, routine, argument, jump, send);
+    build_here(b, send);
     unit_emit_send(u, ~(int)o->special, 1, false);
     settle(u, o, jump);
     build_main(b);
@@ -490,10 +526,18 @@ static void identical(Unit *u, bool wanted)
 
 static void class_of(Unit *u)
 {
+    Build *b = &u->b;
+    unsigned slow = build_label(b), done = build_label(b);
     sim_spill(u, 1);
     sim_pop_to(u, JIT_A);
     sim_flush(u);
-    build_call(&u->b, ROUTINE_CLASS);
+    unit_class_of(u, JIT_RESULT, JIT_A, slow);
+    build_here(b, done);
+    build_cold(b);
+    build_here(b, slow);
+    build_call(b, ROUTINE_CLASS);
+    op_jump(b, done);
+    build_main(b);
     sim_push_register(u, JIT_RESULT);
 }
 

@@ -257,8 +257,23 @@ static void return_top(Unit *u, bool from_method)
 
 /* ---- Variables ---- */
 
+/* Of receivers that may be contexts, or lack the variable. */
+static void push_careful(Unit *u, SWord slot)
+{
+    sim_flush(u);
+    op_av(&u->b, JIT_CONSTANT, JIT_A, slot);
+    build_call(&u->b, ROUTINE_FIELD);
+    build_map(&u->b, MAP_EXIT, unit_next_pc(u)); /* a context may be asked where it is */
+    op_branch_value(&u->b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, unit_exit(u));
+    sim_push_register(u, JIT_RESULT);
+}
+
 static void push_slot(Unit *u, SWord slot)
 {
+    if (u->careful) {
+        push_careful(u, slot);
+        return;
+    }
     unsigned reg;
     sim_self(u);
     reg = sim_register(u, 0);
@@ -394,6 +409,10 @@ static void store_in(Unit *u, unsigned object, SWord slot, SimEntry value, unsig
 
 static void store_variable(Unit *u, bool pop)
 {
+    if (u->careful) { /* may change frames */
+        leave(u);
+        return;
+    }
     SimEntry value;
     unsigned exit, reg = store_operand(u, &value, &exit);
     sim_self(u);

@@ -227,6 +227,7 @@ static void fill_piece(Unit *u, Piece *piece, const JitInstruction *all, const u
 {
     piece->args = (uint8_t)u->args;
     piece->copied = (uint16_t)u->copied;
+    piece->careful = u->careful;
     piece->start_pc = u->embedded ? u->first_pc + u->from : 0;
     piece->checked = label_offset(all, where, u->checked);
     piece->unchecked = label_offset(all, where, u->unchecked);
@@ -390,14 +391,15 @@ static void prepare_pool(Unit *u)
 }
 
 /* Without a poll before `install` nothing moves: oops in the pool are those found. */
-static Piece *compile(Vm *vm, Oop code, bool block, unsigned copied)
+static Piece *compile(Vm *vm, Oop code, bool block, unsigned copied, bool careful)
 {
     Unit u;
     Piece *piece = NULL;
     if (!open_unit(vm, &u, code))
         return NULL;
-    Word modes = code_facts(vm, code)->modes;
+    Word modes = code_facts(vm, code)->modes | (careful ? FRAME_CAREFUL : 0);
     u.block = block;
+    u.careful = careful;
     u.copied = copied;
     u.flags = frame_flags_for(u.args, modes | (block ? FRAME_BLOCK : 0));
     prepare_pool(&u);
@@ -423,14 +425,14 @@ static Piece *compile(Vm *vm, Oop code, bool block, unsigned copied)
     return piece;
 }
 
-Piece *jit_compile(Vm *vm, Oop code)
+Piece *jit_compile(Vm *vm, Oop code, Word flags)
 {
-    return compile(vm, code, false, 0);
+    return compile(vm, code, false, 0, (flags & FRAME_CAREFUL) != 0);
 }
 
 Piece *jit_compile_block(Vm *vm, Oop code, unsigned copied)
 {
-    return compile(vm, code, true, copied);
+    return compile(vm, code, true, copied, false);
 }
 
 /* Where the body of the embedded block that begins at `start` ends; 0: there is none. */

@@ -1,9 +1,9 @@
 /* From the interpreter, and from sends, into machine code; what is hot gets compiled. */
 #include "kernel/jit/jit_int.h"
 
-static bool may_run(Word flags)
+static bool may_run(const Piece *piece, Word flags)
 {
-    return !(flags & (FRAME_CAREFUL | FRAME_UNSURE));
+    return piece && !(flags & FRAME_UNSURE) && (!(flags & FRAME_CAREFUL) || piece->careful);
 }
 
 static void use(Jit *jit, Piece *piece)
@@ -11,10 +11,10 @@ static void use(Jit *jit, Piece *piece)
     piece->used = ++jit->stamp;
 }
 
-void jit_heat(Vm *vm, Oop method)
+void jit_heat(Vm *vm, Oop method, Word flags)
 {
     if (jit_of(vm) && !jit_piece_of(vm, method))
-        jit_compile(vm, method);
+        jit_compile(vm, method, flags);
 }
 
 void jit_heat_block(Vm *vm, Oop code, unsigned copied)
@@ -26,12 +26,12 @@ void jit_heat_block(Vm *vm, Oop code, unsigned copied)
 Piece *jit_code_for(Vm *vm, LookupEntry *entry)
 {
     Jit *jit = jit_of(vm);
-    if (!may_run(entry->flags) || !is_code(entry->method) || entry->kind == KIND_NOT_CODE)
+    if (entry->flags & FRAME_UNSURE || !is_code(entry->method) || entry->kind == KIND_NOT_CODE)
         return NULL;
     Piece *piece = jit_piece_of(vm, entry->method);
     if (!piece && (entry->kind != KIND_CODE || --entry->heat == 0))
-        piece = jit_compile(vm, entry->method);
-    if (!piece || !piece->resumed)
+        piece = jit_compile(vm, entry->method, entry->flags);
+    if (!may_run(piece, entry->flags) || !piece->resumed)
         return NULL;
     use(jit, piece);
     return piece;
@@ -64,12 +64,13 @@ static Piece *block_piece(Vm *vm, Word *frame)
 
 static Piece *piece_for(Vm *vm, Word *frame)
 {
-    if (!jit_of(vm) || !may_run(frame[FRAME_FLAGS]))
+    Word flags = frame[FRAME_FLAGS];
+    if (!jit_of(vm) || flags & FRAME_UNSURE)
         return NULL;
     if (frame_is_block(frame))
-        return block_piece(vm, frame);
+        return flags & FRAME_CAREFUL ? NULL : block_piece(vm, frame);
     Piece *piece = jit_piece_of(vm, frame[FRAME_METHOD]);
-    return piece && piece->resumed ? piece : NULL;
+    return may_run(piece, flags) && piece->resumed ? piece : NULL;
 }
 
 bool jit_enter_frame(Vm *vm)
@@ -83,25 +84,15 @@ bool jit_enter_frame(Vm *vm)
     return true;
 }
 
-bool jit_enter_loop(Vm *vm)
+/* On in machine code, at a frame state of that kind for the bytecode at vm->ip. */
+static bool enter_at(Vm *vm, MapKind kind)
 {
     Word *frame = frame_at(vm->fp);
-    Oop code = frame[FRAME_METHOD];
-    if (!jit_of(vm) || !may_run(frame[FRAME_FLAGS]))
-        return false;
-    uint32_t pc = (uint32_t)(vm->ip - code);
-    if (!jit_piece_of(vm, code)) {
-        if (frame_is_block(frame) && object_slot_count(*frame_top(frame)) >= FULL_CLOSURE_COPIED &&
-            object_class_index(*frame_top(frame)) == CLASS_FULL_BLOCK_CLOSURE)
-            jit_compile_block(vm, code,
-                              (unsigned)object_slot_count(*frame_top(frame)) - FULL_CLOSURE_COPIED);
-        else
-            jit_compile(vm, code);
-    }
+    uint32_t pc = (uint32_t)(vm->ip - frame[FRAME_METHOD]);
     Piece *piece = piece_for(vm, frame);
     for (uint32_t i = 0; piece && i < piece->map_count; i++) {
         const JitMap *map = &piece->maps[i];
-        if (map->kind != MAP_POLL || map->pc != pc)
+        if (map->kind != kind || map->pc != pc)
             continue;
         use(jit_of(vm), piece);
         frame_adopt(vm);
@@ -109,4 +100,27 @@ bool jit_enter_loop(Vm *vm)
         return true;
     }
     return false;
+}
+
+void jit_enter_waiting(Vm *vm)
+{
+    if (jit_of(vm) && vm->fp && !jit_is_pc(vm, vm->ip))
+        enter_at(vm, MAP_SEND);
+}
+
+bool jit_enter_loop(Vm *vm)
+{
+    Word *frame = frame_at(vm->fp);
+    Oop code = frame[FRAME_METHOD];
+    if (!jit_of(vm) || frame[FRAME_FLAGS] & FRAME_UNSURE)
+        return false;
+    if (!jit_piece_of(vm, code)) {
+        if (frame_is_block(frame) && object_slot_count(*frame_top(frame)) >= FULL_CLOSURE_COPIED &&
+            object_class_index(*frame_top(frame)) == CLASS_FULL_BLOCK_CLOSURE)
+            jit_compile_block(vm, code,
+                              (unsigned)object_slot_count(*frame_top(frame)) - FULL_CLOSURE_COPIED);
+        else
+            jit_compile(vm, code, frame_is_block(frame) ? 0 : frame[FRAME_FLAGS]);
+    }
+    return enter_at(vm, MAP_POLL);
 }

@@ -22,10 +22,9 @@ void frames_each(Vm *vm, PcVisitor visit, void *context)
 
 Word jit_bytecode_ip(Vm *vm, Word pc)
 {
-    const Piece *piece;
-    const JitMap *map = jit_map_at(jit_of(vm), pc, &piece);
-    REQUIRE(map, "machine pc %" PRIxWORD " is no frame state", pc);
-    return jit_piece_method(piece) + map->pc;
+    const PcFacts *facts = jit_pc_facts(jit_of(vm), pc);
+    REQUIRE(facts && facts->map, "machine pc %" PRIxWORD " is no frame state", pc);
+    return jit_piece_method(facts->piece) + facts->map->pc;
 }
 
 static void leave_pc(Vm *vm, Word *pc, Word *above, void *context)

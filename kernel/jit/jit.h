@@ -54,9 +54,11 @@ bool jit_enter_frame(Vm *vm);
 /* The running frame is about to execute the bytecode at vm->ip, the target of a jump back that
  * has been polled. */
 bool jit_enter_loop(Vm *vm);
-/* The activations of a method, or of a full block with so many copied values, are hot: compiles it.
- */
-void jit_heat(Vm *vm, Oop method);
+/* The running frame waits for the answer of a send, which will be pushed: goes on in machine code. */
+void jit_enter_waiting(Vm *vm);
+/* The activations of a method, with these FRAME_FLAGS, or of a full block with so many copied
+ * values, are hot: compiles it. */
+void jit_heat(Vm *vm, Oop method, Word flags);
 void jit_heat_block(Vm *vm, Oop code, unsigned copied);
 
 /* frames.c */
@@ -90,7 +92,8 @@ static inline uint64_t jit_next_move(const Vm *vm) { return UINT64_MAX; }
 static inline void jit_at_poll(Vm *vm, bool toggle) {}
 static inline bool jit_enter_frame(Vm *vm) { return false; }
 static inline bool jit_enter_loop(Vm *vm) { return false; }
-static inline void jit_heat(Vm *vm, Oop method) {}
+static inline void jit_enter_waiting(Vm *vm) {}
+static inline void jit_heat(Vm *vm, Oop method, Word flags) {}
 static inline void jit_heat_block(Vm *vm, Oop code, unsigned copied) {}
 static inline Word jit_bytecode_ip(Vm *vm, Word pc) { return pc; }
 static inline void jit_leave_code(Vm *vm, Oop code) {}

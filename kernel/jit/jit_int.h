@@ -54,6 +54,7 @@ typedef enum {
     ROUTINE_NEW_ARRAY,   /* A: count, B: pop the elements; 0: no memory */
     ROUTINE_CLOSURE,     /* A: args, B: copied, C: start pc; pushed. 0: no memory */
     ROUTINE_FULL_CLOSURE, /* A: code, B: operand; pushed. 0: no memory */
+    ROUTINE_FIELD,       /* A: index of a receiver variable; 0: there is none */
     ROUTINE_CONTEXT,     /* the active context; 0: no memory */
     ROUTINE_PROCESS,     /* the active process */
     ROUTINE_INLINE,      /* A: number of an inlined primitive; 0: does not apply */
@@ -97,6 +98,7 @@ typedef struct Piece {
     uint32_t pool_words, code_bytes;
     uint8_t kind;
     uint8_t args;
+    bool careful;       /* its frames are FRAME_CAREFUL */
     bool young;         /* some reference is young */
     bool counted;       /* seen on a stack, while reclaiming */
     Word distance;      /* it moves down by, while reclaiming */
@@ -125,7 +127,15 @@ typedef struct {
     bool by_name; /* loaded by its name, to be given back */
 } Processor;
 
-enum { PROCESSORS_MAX = 3 };
+enum { PROCESSORS_MAX = 3, PC_ENTRIES = 512 };
+
+/* What is known of a pc of machine code. */
+typedef struct {
+    Word pc; /* 0: empty */
+    Piece *piece;
+    const JitMap *map; /* NULL: it is no frame state */
+    JitSend *site;     /* NULL: no send returns there */
+} PcFacts;
 
 /* Told of each piece before its instructions are forgotten. */
 typedef void (*PieceListener)(void *context, const Piece *piece,
@@ -156,6 +166,7 @@ typedef struct Jit {
     uint32_t stamp;
     Piece **pieces;        /* by address */
     uint32_t piece_count, piece_capacity;
+    PcFacts pcs[PC_ENTRIES]; /* asked about lately; emptied when a piece goes or moves */
     bool young_only;       /* the collection that follows moves young objects only */
     uint64_t compiled, refused, evicted, reclaims, runs;
 } Jit;
@@ -338,7 +349,7 @@ typedef struct Unit {
     uint32_t from, to;    /* the bytecodes of this unit, in the view */
     unsigned args, base;  /* arguments; arguments and temporaries that lie in the frame at entry */
     unsigned copied;
-    bool block, embedded, uses_fields;
+    bool block, embedded, careful;
     Word flags;           /* FRAME_FLAGS */
     unsigned primitive;
     uint16_t *targets;    /* label of each bytecode that is jumped to, else LABEL_NONE */
@@ -404,9 +415,12 @@ bool unit_special(Unit *u, unsigned index);
 typedef enum { BODY_WITH_FRAME, BODY_ALONE, NO_BODY } PrimitiveRest;
 PrimitiveRest unit_primitive(Unit *u);
 void unit_stub_jump(Unit *u, Routine routine);
+/* `to` := the class of `object`; to `slow` if one of them is a forwarder. D and E are lost. */
+void unit_class_of(Unit *u, unsigned to, unsigned object, unsigned slow);
 
 /* compile.c */
-Piece *jit_compile(Vm *vm, Oop code);
+/* `flags`: FRAME_CAREFUL: receivers may be contexts, or lack the variables used. */
+Piece *jit_compile(Vm *vm, Oop code, Word flags);
 Piece *jit_compile_block(Vm *vm, Oop code, unsigned copied);
 Piece *jit_compile_embedded(Vm *vm, Oop code, uint32_t start_pc, unsigned args, unsigned copied);
 /* Encodes and installs; NULL: the zone is full or memory is short. */
@@ -434,18 +448,19 @@ void zone_reclaim(Vm *vm, Word bytes);
 
 /* methods.c */
 Word jit_piece_bytes(const Piece *piece);
-Piece *jit_piece_at(const Jit *jit, Word pc);
+Piece *jit_piece_at(const Jit *jit, Word address);
+/* NULL: it lies in no piece. Valid until a piece goes or moves. */
+const PcFacts *jit_pc_facts(Jit *jit, Word pc);
+void jit_forget_pcs(Jit *jit);
 /* The machine code of compiled code, NULL: none. */
 Piece *jit_piece_of(Vm *vm, Oop code);
 Piece *jit_block_of(Vm *vm, Oop code, uint32_t start_pc);
 bool jit_add_piece(Vm *vm, Piece *piece);
 void jit_free_piece(Vm *vm, Piece *piece);
-const JitMap *jit_map_at(const Jit *jit, Word pc, const Piece **piece);
 void jit_delete_piece(Vm *vm, Piece *piece);
 
 /* link.c */
 Oop link_selector(Vm *vm, const Piece *piece, const JitSend *site);
-JitSend *link_site_at(const Jit *jit, Word pc, Piece **piece);
 void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target);
 void link_clear(Vm *vm, Piece *piece, JitSend *site);
 void link_remove(Vm *vm, const Piece *target);

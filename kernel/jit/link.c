@@ -13,18 +13,6 @@ static Word unlinked(Vm *vm)
     return vm->jit.stubs[ROUTINE_SEND];
 }
 
-JitSend *link_site_at(const Jit *jit, Word pc, Piece **found)
-{
-    Piece *piece = jit_piece_at(jit, pc);
-    uint32_t offset = piece ? (uint32_t)(pc - jit_code(piece)) : 0;
-    for (uint32_t i = 0; piece && i < piece->send_count; i++)
-        if (piece->sends[i].offset == offset) {
-            *found = piece;
-            return &piece->sends[i];
-        }
-    return NULL;
-}
-
 Oop link_selector(Vm *vm, const Piece *piece, const JitSend *site)
 {
     return follow(site->literal >= 0

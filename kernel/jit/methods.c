@@ -45,13 +45,9 @@ Piece *jit_block_of(Vm *vm, Oop code, uint32_t start_pc)
     return NULL;
 }
 
-const JitMap *jit_map_at(const Jit *jit, Word pc, const Piece **found)
+static const JitMap *map_at(const Piece *piece, uint32_t offset)
 {
-    const Piece *piece = jit_piece_at(jit, pc);
-    if (!piece || pc < jit_code(piece))
-        return NULL;
-    *found = piece;
-    uint32_t offset = (uint32_t)(pc - jit_code(piece)), low = 0, high = piece->map_count;
+    uint32_t low = 0, high = piece->map_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
         if (piece->maps[middle].offset == offset)
@@ -62,6 +58,32 @@ const JitMap *jit_map_at(const Jit *jit, Word pc, const Piece **found)
             high = middle;
     }
     return NULL;
+}
+
+static JitSend *site_at(const Piece *piece, uint32_t offset)
+{
+    for (uint32_t i = 0; i < piece->send_count; i++)
+        if (piece->sends[i].offset == offset)
+            return &piece->sends[i];
+    return NULL;
+}
+
+const PcFacts *jit_pc_facts(Jit *jit, Word pc)
+{
+    PcFacts *facts = &jit->pcs[(pc ^ pc >> 9) % PC_ENTRIES];
+    if (__builtin_expect(facts->pc == pc, 1))
+        return facts;
+    Piece *piece = jit_piece_at(jit, pc);
+    if (!piece || pc < jit_code(piece))
+        return NULL;
+    uint32_t offset = (uint32_t)(pc - jit_code(piece));
+    *facts = (PcFacts){pc, piece, map_at(piece, offset), site_at(piece, offset)};
+    return facts;
+}
+
+void jit_forget_pcs(Jit *jit)
+{
+    memset(jit->pcs, 0, sizeof jit->pcs);
 }
 
 SWord jit_method_header(Word address)
@@ -142,6 +164,7 @@ void jit_free_piece(Vm *vm, Piece *piece)
     memmove(jit->pieces + at, jit->pieces + at + 1,
             (jit->piece_count - at - 1) * sizeof *jit->pieces);
     jit->piece_count--;
+    jit_forget_pcs(jit);
     jit_delete_piece(vm, piece);
 }
 

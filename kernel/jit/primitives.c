@@ -17,7 +17,10 @@ static bool quick(Unit *u)
 {
     Build *b = &u->b;
     int value;
-    switch (quick_primitive(u->primitive, &value)) {
+    QuickKind kind = quick_primitive(u->primitive, &value);
+    if (kind == QUICK_VARIABLE && u->careful)
+        return false;
+    switch (kind) {
     case QUICK_NONE: return false;
     case QUICK_RECEIVER: op_ab(b, JIT_MOVE, JIT_RESULT, JIT_RECEIVER); break;
     case QUICK_TRUE: op_load(b, JIT_RESULT, JIT_VM, VAR(heap.true_object), WORD_SHIFT); break;
@@ -216,6 +219,52 @@ static void inline_size(Unit *u, unsigned slow)
     op_jump(b, done);
 }
 
+/* ---- Classes ---- */
+
+static void load_indexed(Build *b, unsigned to, unsigned base, unsigned index)
+{
+    *build_add(b, JIT_LOAD_INDEXED) = (JitInstruction){
+        .operation = JIT_LOAD_INDEXED, .a = (uint8_t)to, .b = (uint8_t)base, .c = (uint8_t)index,
+        .size = WORD_SHIFT, .value = HEADER_BYTES};
+}
+
+/* `to` := the entry of the class table at `index`. E is lost. */
+static void class_at(Build *b, unsigned to, unsigned index)
+{
+    op_ab(b, JIT_MOVE, JIT_E, index);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_E, CLASS_PAGE_BITS);
+    op_load(b, to, JIT_VM, VAR(heap.hidden_roots), WORD_SHIFT);
+    load_indexed(b, to, to, JIT_E);
+    op_ab(b, JIT_MOVE, JIT_E, index);
+    op_av(b, JIT_AND_CONSTANT, JIT_E, CLASS_PAGE_SIZE - 1);
+    load_indexed(b, to, to, JIT_E);
+}
+
+void unit_class_of(Unit *u, unsigned to, unsigned object, unsigned slow)
+{
+    Build *b = &u->b;
+    unsigned immediate = build_label(b), on = build_label(b);
+    const SWord real = (SWord)(HEADER_CLASS_MASK & ~(Word)CLASS_FORWARDER);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, object, TAG_MASK, immediate);
+    op_load(b, JIT_D, object, 0, 2);
+    op_av(b, JIT_AND_CONSTANT, JIT_D, (SWord)HEADER_CLASS_MASK);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_D, real, slow);
+    build_here(b, on);
+    class_at(b, to, JIT_D);
+    op_load(b, JIT_E, to, 0, 2);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_E, real, slow);
+    build_cold(b);
+    build_here(b, immediate);
+    op_ab(b, JIT_MOVE, JIT_D, object);
+    op_av(b, JIT_AND_CONSTANT, JIT_D, WORD_BITS == 64 ? (SWord)TAG_MASK : 1);
+    if (WORD_BITS == 32) {
+        op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_D, 0, on);
+        op_av(b, JIT_CONSTANT, JIT_D, CLASS_CHARACTER);
+    }
+    op_jump(b, on);
+    build_main(b);
+}
+
 /* ---- Allocation ---- */
 
 enum { INLINE_SLOTS_MOST = 64 };
@@ -233,23 +282,7 @@ static void read_class(Unit *u, unsigned slow)
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW_EQUAL, JIT_D, CLASS_FORMAT, slow);
     op_load(b, JIT_C, JIT_RECEIVER, HEADER_HASH_SHIFT / 8, 2);
     op_av(b, JIT_AND_CONSTANT, JIT_C, HASH_MAX);
-    op_ab(b, JIT_MOVE, JIT_E, JIT_C);
-    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_E, CLASS_PAGE_BITS);
-    op_load(b, JIT_D, JIT_VM, VAR(heap.hidden_roots), WORD_SHIFT);
-    *build_add(b, JIT_LOAD_INDEXED) = (JitInstruction){.operation = JIT_LOAD_INDEXED,
-                                                       .a = JIT_D,
-                                                       .b = JIT_D,
-                                                       .c = JIT_E,
-                                                       .size = WORD_SHIFT,
-                                                       .value = HEADER_BYTES};
-    op_ab(b, JIT_MOVE, JIT_E, JIT_C);
-    op_av(b, JIT_AND_CONSTANT, JIT_E, CLASS_PAGE_SIZE - 1);
-    *build_add(b, JIT_LOAD_INDEXED) = (JitInstruction){.operation = JIT_LOAD_INDEXED,
-                                                       .a = JIT_D,
-                                                       .b = JIT_D,
-                                                       .c = JIT_E,
-                                                       .size = WORD_SHIFT,
-                                                       .value = HEADER_BYTES};
+    class_at(b, JIT_D, JIT_C);
     op_branch(b, JIT_NOT_EQUAL, JIT_D, JIT_RECEIVER, slow);
     op_load(b, JIT_D, JIT_RECEIVER, SLOT(CLASS_FORMAT), WORD_SHIFT);
     op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_D, 1, slow);
@@ -370,6 +403,48 @@ static void inline_identity(Unit *u)
     build_here(b, differ); /* they may still be one object, forwarded: the routine knows */
 }
 
+/* The character with the code in `code`. */
+static void inline_character(Unit *u, unsigned code, unsigned slow)
+{
+    Build *b = &u->b;
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, code, 1, slow);
+    op_ab(b, JIT_MOVE, JIT_RESULT, code);
+    op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_RESULT, SMALL_INTEGER_SHIFT);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_RESULT, (SWord)CHARACTER_MAX, slow);
+    tag(u, JIT_RESULT, true);
+    answer(u);
+}
+
+static void inline_code(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    op_ab(b, JIT_MOVE, JIT_A, JIT_RECEIVER);
+    op_av(b, JIT_AND_CONSTANT, JIT_A, TAG_MASK);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_A, (SWord)CHARACTER_TAG, slow);
+    op_ab(b, JIT_MOVE, JIT_RESULT, JIT_RECEIVER);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_RESULT, TAG_BITS);
+    tag(u, JIT_RESULT, false);
+    answer(u);
+}
+
+/* Of objects that have a hash already. */
+static void inline_identity_hash(Unit *u, unsigned slow)
+{
+    Build *b = &u->b;
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, slow);
+    op_load(b, JIT_RESULT, JIT_RECEIVER, HEADER_HASH_SHIFT / 8, 2);
+    op_av(b, JIT_AND_CONSTANT, JIT_RESULT, HASH_MAX);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, slow);
+    tag(u, JIT_RESULT, false);
+    answer(u);
+}
+
+static void inline_class(Unit *u, unsigned slow)
+{
+    unit_class_of(u, JIT_RESULT, JIT_RECEIVER, slow);
+    answer(u);
+}
+
 static void inline_primitive(Unit *u, unsigned slow)
 {
     switch (u->primitive) {
@@ -385,6 +460,24 @@ static void inline_primitive(Unit *u, unsigned slow)
     case 71:
         if (WORD_BITS == 64 && u->args == 1)
             inline_new_sized(u, slow);
+        break;
+    case 75:
+        if (u->args == 0)
+            inline_identity_hash(u, slow);
+        break;
+    case 111:
+        if (u->args == 0)
+            inline_class(u, slow);
+        break;
+    case 170:
+        if (u->args == 1)
+            op_load(&u->b, JIT_A, JIT_SP, argument(u, 0), WORD_SHIFT);
+        if (u->args <= 1)
+            inline_character(u, u->args == 1 ? JIT_A : JIT_RECEIVER, slow);
+        break;
+    case 171:
+        if (u->args == 0)
+            inline_code(u, slow);
         break;
     case 110:
         if (u->args == 1)

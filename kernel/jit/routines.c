@@ -42,16 +42,16 @@ static Word go_on(Vm *vm)
 /* What an entry does, done from C or by machine code. `site`: may be linked, NULL: may not. */
 static Word perform(Vm *vm, LookupEntry *entry, unsigned args, Word site_pc)
 {
-    Piece *target = jit_code_for(vm, entry), *piece;
+    Piece *target = jit_code_for(vm, entry);
     if (!target) {
         activate_entry(vm, entry, args);
         return go_on(vm);
     }
-    JitSend *site = site_pc ? link_site_at(jit_of(vm), vm->ip, &piece) : NULL;
+    const PcFacts *from = site_pc ? jit_pc_facts(jit_of(vm), vm->ip) : NULL;
     uint64_t reclaims = jit_of(vm)->reclaims;
     Oop method = entry->method;
-    if (site)
-        link_site(vm, piece, site, heap_class_index(vm_stack(vm, args)), target);
+    if (from)
+        link_site(vm, from->piece, from->site, heap_class_index(vm_stack(vm, args)), target);
     if (reclaims != jit_of(vm)->reclaims)
         target = jit_piece_of(vm, method); /* it was moved or thrown out for a cache */
     if (target)
@@ -74,15 +74,15 @@ static Word send(Vm *vm, Oop selector)
 static uintptr_t routine_send(uintptr_t v, uintptr_t a, uintptr_t b, uintptr_t c)
 {
     Vm *vm = vm_at(v);
-    Piece *piece;
     (void)a, (void)b, (void)c;
-    JitSend *site = link_site_at(jit_of(vm), vm->ip, &piece);
+    const PcFacts *from = jit_pc_facts(jit_of(vm), vm->ip);
+    const JitSend *site = from ? from->site : NULL;
     REQUIRE(site, "machine code sends from %" PRIxWORD ", which is no send site", vm->ip);
     unsigned args = site->args, given = args;
-    Oop selector = link_selector(vm, piece, site);
+    Oop selector = link_selector(vm, from->piece, site);
     LookupEntry *entry;
     if (site->is_super) {
-        Oop class = fast_method_class(vm, jit_piece_method(piece));
+        Oop class = fast_method_class(vm, jit_piece_method(from->piece));
         if (!fast_has_slot(class, CLASS_SUPERCLASS)) { /* broken: the interpreter says so */
             vm->ip = jit_bytecode_ip(vm, vm->ip);
             Oop instead = return_unknown_bytecode(vm);
@@ -324,6 +324,14 @@ static uintptr_t routine_process(uintptr_t v, uintptr_t a, uintptr_t b, uintptr_
     return process_active(vm_at(v));
 }
 
+static uintptr_t routine_field(uintptr_t v, uintptr_t index, uintptr_t b, uintptr_t c)
+{
+    Vm *vm = vm_at(v);
+    (void)b, (void)c;
+    vm->ip = vm->jit.leaf_pc;
+    return fast_careful_read(vm, frame_at(vm->fp)[FRAME_RECEIVER], (Word)index);
+}
+
 static uintptr_t routine_inline(uintptr_t v, uintptr_t number, uintptr_t b, uintptr_t c)
 {
     Vm *vm = vm_at(v);
@@ -359,6 +367,7 @@ const CpuRoutine jit_routines[ROUTINE_COUNT] = {
     [ROUTINE_NEW_ARRAY] = LEAF("new array", routine_new_array, 3),
     [ROUTINE_CLOSURE] = LEAF("closure", routine_closure, 4),
     [ROUTINE_FULL_CLOSURE] = LEAF("full closure", routine_full_closure, 3),
+    [ROUTINE_FIELD] = LEAF("receiver variable", routine_field, 2),
     [ROUTINE_CONTEXT] = LEAF("context", routine_context, 1),
     [ROUTINE_PROCESS] = LEAF("process", routine_process, 1),
     [ROUTINE_INLINE] = LEAF("inlined primitive", routine_inline, 2),

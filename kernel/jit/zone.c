@@ -207,6 +207,7 @@ static void compact(Vm *vm)
     for (uint32_t i = 0; i < jit->piece_count; i++)
         move_piece(vm, jit->pieces[i]);
     jit->free = to;
+    jit_forget_pcs(jit);
     jit_code_written(vm, jit->first, jit->end);
 }
 

@@ -106,7 +106,7 @@ static bool print_code(Disassembly *d, Oop code, const Piece *piece)
 
 static bool print_method(Disassembly *d, Oop method)
 {
-    return print_code(d, method, jit_compile(d->vm, method));
+    return print_code(d, method, jit_compile(d->vm, method, 0));
 }
 
 /* ---- Methods of the image ---- */

@@ -211,7 +211,7 @@ PrimFailure activate_closure(Vm *vm, unsigned args)
         return PRIM_FAILED;
     CodeFacts *facts = (CodeFacts *)code_facts(vm, method);
     if (--facts->heat == 0)
-        jit_heat(vm, method);
+        jit_heat(vm, method, 0);
     Word modes = code_modes_for(vm, facts, receiver);
     build_frame(vm, method, frame_flags_for(args, modes | FRAME_BLOCK), receiver,
                 HEADER_BYTES + (Word)small_integer_value(start) - 1);

@@ -850,7 +850,7 @@ entered:
 activate: {
     if (UNLIKELY(--entry->heat == 0)) {
         SAVE;
-        jit_heat(vm, entry->method);
+        jit_heat(vm, entry->method, entry->flags);
     }
     value = sp[args];
     Word *frame = sp - 2;

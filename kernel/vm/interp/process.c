@@ -143,7 +143,9 @@ static bool start_process(Vm *vm, Oop process)
     heap_store(heap, process_scheduler(vm), SCHEDULER_ACTIVE, process);
     heap_store(heap, process, PROCESS_LIST, heap->nil);
     heap_store(heap, process, PROCESS_CONTEXT, heap->nil);
-    return stack_resume(vm, context);
+    bool resumed = stack_resume(vm, context);
+    jit_enter_waiting(vm);
+    return resumed;
 }
 
 static Oop first_runnable(Vm *vm)

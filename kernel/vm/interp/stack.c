@@ -401,6 +401,7 @@ bool stack_return_from_base(Vm *vm, Oop value)
     bool resumed = stack_resume(vm, sender);
     CHECK(resumed, "a resumable context was not resumed");
     (void)resumed;
+    jit_enter_waiting(vm);
     vm->sp -= WORD_BYTES;
     *vm_top(vm) = value;
     return true;

@@ -542,8 +542,10 @@ PrimFailure prim_compare_with(Vm *vm, unsigned arg_count)
         return PRIM_BAD_ARGUMENT;
     if (arg_count == 2 && (!compare_operand(vm_stack(vm, 0), &order, &order_count) || order_count < 256))
         return PRIM_BAD_ARGUMENT;
-    Word common = a_count < b_count ? a_count : b_count;
-    for (Word i = 0; i < common; i++) {
+    Word common = a_count < b_count ? a_count : b_count, same = 0;
+    while (same + 8 <= common && memcmp(a + same, b + same, 8) == 0) /* in whatever order */
+        same += 8;
+    for (Word i = same; i < common; i++) {
         int difference = order ? order[a[i]] - order[b[i]] : a[i] - b[i];
         if (difference)
             return vm_return(vm, arg_count, small_integer_oop(difference));
