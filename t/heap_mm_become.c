@@ -77,6 +77,23 @@ static void one_way(BecomeKind kind, bool old)
     finish_case();
 }
 
+/* Nobody may be forwarded whom no pair names: nil least of all. */
+static void one_way_twice(BecomeKind kind)
+{
+    Oop x = new_object(false, 2), y = new_object(true, 1);
+    Oop from = new_object(false, 2), to = new_object(false, 2);
+    size_t root_x = mock_root_push(rig.host, x), root_y = mock_root_push(rig.host, y);
+    heap_store(heap, from, 0, x);
+    heap_store(heap, from, 1, x);
+    heap_store(heap, to, 0, heap->true_object);
+    heap_store(heap, to, 1, y);
+    is_int(rig.mm->ops->become(rig.mm, from, to, kind), MM_OK, "an object in two one-way pairs");
+    ok(follow(mock_root(rig.host, root_x)) == heap->true_object, "  the first pair counts");
+    ok(!is_forwarded(heap->true_object), "  what it became stays what it is");
+    ok(!is_forwarded(mock_root(rig.host, root_y)), "  so does what it did not become");
+    finish_case();
+}
+
 static void one_way_to_immediate(void)
 {
     Oop x = new_object(true, 3), holder = new_object(true, 1);
@@ -280,6 +297,8 @@ int main(void)
         one_way(BECOME_ONE_WAY, old);
         one_way(BECOME_ONE_WAY_COPY_HASH, old);
     }
+    one_way_twice(BECOME_ONE_WAY);
+    one_way_twice(BECOME_ONE_WAY_COPY_HASH);
     one_way_to_immediate();
     validation();
     repeated_elements();

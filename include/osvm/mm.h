@@ -201,7 +201,8 @@ struct MmOps {
     /* ---- Identity ---- */
 
     /* Forwards the elements of two Arrays to each other. All or nothing; answers
-     * MM_OK or a failure code. */
+     * MM_OK or a failure code. One way, an object that stands in `from` more than
+     * once becomes what the first of its pairs says. */
     int (*become)(Mm *mm, Oop from, Oop to, BecomeKind kind);
     /* Pins or unpins; answers the object (a pinned young object moves to old
      * space and leaves a forwarder), NO_OOP when there is no memory. */

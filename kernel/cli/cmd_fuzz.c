@@ -40,6 +40,7 @@ static void add(GcFlight *sum, const GcFlight *flight)
     sum->lost += flight->lost;
     sum->refused += flight->refused;
     sum->becomes += flight->becomes;
+    sum->switches += flight->switches;
     sum->snapshots += flight->snapshots;
     sum->checks += flight->checks;
     sum->compared += flight->compared;
@@ -50,10 +51,10 @@ static void print_sum(const Lab *lab, const GcFlight *sum, uint64_t events, cons
     printf("%u bit: %s: %" PRIu64 " events, %" PRIu64 " scavenges, %" PRIu64
            " full collections, %" PRIu64 " ephemerons fired, %" PRIu64
            " weak slots nilled, %" PRIu64 " becomes, %" PRIu64 " snapshots, %" PRIu64
-           " allocations refused, %" PRIu64 " leak checks, %" PRIu64
+           " switches of the collector, %" PRIu64 " allocations refused, %" PRIu64 " leak checks, %" PRIu64
            " objects compared: no finding\n",
            lab->heap_bits, what, events, sum->scavenges, sum->collections, sum->fired, sum->lost,
-           sum->becomes, sum->snapshots, sum->refused, sum->checks, sum->compared);
+           sum->becomes, sum->snapshots, sum->switches, sum->refused, sum->checks, sum->compared);
     fflush(stdout);
 }
 

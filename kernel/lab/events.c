@@ -14,11 +14,17 @@ static const char *const shape_words[] = {
     "empty", "fixed", "array", "variable", "weak", "ephemeron", "context", "method", "bytes",
     "shorts", "words32", "words64", NULL,
 };
+static const char *const collector_words[] = {
+    "own", "compact", "compact-all", "sweep", "sweep-lazy", "none", NULL,
+};
+static const char *const torture_words[] = {
+    "scavenge", "collect", "alloc-fail", "move", "tiny-spaces", "poison", NULL,
+};
 static const char *const become_words[] = {"two-way", "one-way-hash", "one-way", NULL};
 
 /* Operands: r and s registers, n and m numbers, i a slot's number or `last`, h a shape, b a kind of
- * become, o the word `old`, which may be missing. A number may be missing where no operand follows.
- */
+ * become, c a collector, t a kind of torture, o the word `old`, which may be missing. A number may
+ * be missing where no operand follows. */
 static const struct {
     const char *name, *operands;
 } ops[GC_OPS] = {
@@ -33,6 +39,7 @@ static const struct {
     [GC_CLEAR] = {"clear", "r"},
     [GC_HASH] = {"hash", "r"},
     [GC_BECOME] = {"become", "rsb"},
+    [GC_BECOME_MANY] = {"become-many", "rsbn"},
     [GC_PIN] = {"pin", "r"},
     [GC_UNPIN] = {"unpin", "r"},
     [GC_FREEZE] = {"freeze", "r"},
@@ -47,6 +54,8 @@ static const struct {
     [GC_MOURNER] = {"mourner", "r"},
     [GC_HOST] = {"host", "n"},
     [GC_SNAPSHOT] = {"snapshot", ""},
+    [GC_COLLECTOR] = {"collector", "c"},
+    [GC_TORTURE] = {"torture", "tn"},
     [GC_EXPECT_FIRED] = {"expect-fired", "n"},
     [GC_EXPECT_LOST] = {"expect-lost", "n"},
     [GC_EXPECT_REFUSED] = {"expect-refused", "n"},
@@ -68,6 +77,8 @@ static size_t print_operand(char letter, const GcEvent *e, char *text, size_t si
     case 'm': return (size_t)snprintf(text, size, " %u", e->m);
     case 'h': return (size_t)snprintf(text, size, " %s", shape_words[e->kind]);
     case 'b': return (size_t)snprintf(text, size, " %s", become_words[e->kind]);
+    case 'c': return (size_t)snprintf(text, size, " %s", collector_words[e->kind]);
+    case 't': return (size_t)snprintf(text, size, " %s", torture_words[e->kind]);
     default: return e->flags & EVENT_OLD ? (size_t)snprintf(text, size, " old") : 0;
     }
 }
@@ -166,6 +177,8 @@ static bool read_operand(Reader *reader, char letter, const char *word, GcEvent 
     case 's': return read_register(reader, word, &e->s);
     case 'h': return read_word(reader, shape_words, word, &e->kind);
     case 'b': return read_word(reader, become_words, word, &e->kind);
+    case 'c': return read_word(reader, collector_words, word, &e->kind);
+    case 't': return read_word(reader, torture_words, word, &e->kind);
     case 'o':
         e->flags = EVENT_OLD;
         return strcmp(word, "old") == 0 || refuse(reader, "only 'old' may stand here, not", word);

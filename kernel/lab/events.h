@@ -33,6 +33,7 @@ typedef enum {
     GC_CLEAR,    /* register := nil */
     GC_HASH,     /* asks for the identity hash */
     GC_BECOME,
+    GC_BECOME_MANY, /* of n + 1 pairs (modulo the registers), from neighbouring registers */
     GC_PIN,
     GC_UNPIN,
     GC_FREEZE,   /* read-only from now on */
@@ -48,6 +49,9 @@ typedef enum {
     GC_MOURNER,  /* register := the next mourner, if there is one */
     GC_HOST,     /* the host gives n KiB more memory, and then no more */
     GC_SNAPSHOT, /* saves an image, reads it, compares */
+    /* What an engineer changes in a heap that runs. */
+    GC_COLLECTOR, /* another collector takes over */
+    GC_TORTURE,   /* as --torture; 0 ends it */
     /* For scripts: what the model must say, or the script does not test what it means to. */
     GC_EXPECT_FIRED,   /* n ephemerons have fired since the start */
     GC_EXPECT_LOST,    /* n weak slots have become nil since the start */
@@ -65,13 +69,26 @@ typedef enum {
     SHAPE_GHOST, /* an old object that is a forwarder now */
 } Shape;
 
+/* Collectors to switch to; own: the one that was selected. */
+typedef enum {
+    COLLECTOR_OWN, COLLECTOR_COMPACT, COLLECTOR_COMPACT_ALL, COLLECTOR_SWEEP, COLLECTOR_SWEEP_LAZY,
+    COLLECTOR_NONE,
+    COLLECTORS,
+} CollectorChoice;
+
+typedef enum {
+    TORTURE_SCAVENGE, TORTURE_COLLECT, TORTURE_ALLOC_FAIL, TORTURE_MOVE, TORTURE_TINY_SPACES,
+    TORTURE_POISON,
+    TORTURES,
+} TortureKind;
+
 enum { EVENT_OLD = 1 }; /* flag: allocated in old space */
 #define EVENT_LAST UINT32_MAX /* as a slot: the last one */
 
 typedef struct {
     uint8_t op;   /* GcOp */
     uint8_t r, s; /* registers */
-    uint8_t kind; /* Shape, or BecomeKind */
+    uint8_t kind; /* Shape, BecomeKind, CollectorChoice or TortureKind */
     uint8_t flags;
     uint32_t n, m;
 } GcEvent;

@@ -23,8 +23,8 @@ typedef struct GcFlight {
     FoundBy found;
     char text[2048];         /* the finding, a sentence or more */
     /* What happened, so that it can be seen that something happened. */
-    uint64_t scavenges, collections, fired, lost, refused, becomes, snapshots, checks,
-        compared; /* objects, all comparisons together */
+    uint64_t scavenges, collections, fired, lost, refused, becomes, snapshots, switches,
+        checks, compared; /* objects, all comparisons together */
 } GcFlight;
 
 #endif

@@ -54,7 +54,8 @@ static const struct {
     {GC_LITTER, 150, true},  {GC_MOURNER, 120, true}, {GC_POLL, 400, false},
     {GC_SCAVENGE, 120, true}, {GC_TENURE, 30, true},  {GC_COLLECT, 60, true},
     {GC_SNAPSHOT, 1, true},  {GC_HOST, 2, true},      {GC_CHAIN, 20, true},
-    {GC_FILL, 30, true},
+    {GC_FILL, 30, true},     {GC_BECOME_MANY, 40, true}, {GC_COLLECTOR, 12, true},
+    {GC_TORTURE, 12, true},
 };
 
 static void choose_weights(Generator *g)
@@ -152,6 +153,9 @@ static GcEvent event(Generator *g)
         if (below(g, 8) == 0)
             e.n = EVENT_LAST;
         break;
+    case GC_BECOME_MANY:
+        e.n = below(g, 4);
+        /* fall through */
     case GC_BECOME: e.kind = (uint8_t)below(g, 3); break;
     case GC_CHAIN:
         e.flags = below(g, 3) == 0 ? EVENT_OLD : 0;
@@ -160,6 +164,11 @@ static GcEvent event(Generator *g)
         break;
     case GC_FILL: e.n = below(g, 4); e.m = 1 + below(g, 4) * below(g, 30); break;
     case GC_LITTER: e.n = below(g, 200); e.m = below(g, 600); break;
+    case GC_COLLECTOR: e.kind = (uint8_t)below(g, COLLECTORS); break;
+    case GC_TORTURE:
+        e.kind = (uint8_t)below(g, TORTURES);
+        e.n = below(g, 2) ? 0 : 1 + below(g, 2) * below(g, 400);
+        break;
     case GC_HOST: e.n = below(g, 4096); break;
     default: break;
     }

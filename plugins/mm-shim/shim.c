@@ -328,10 +328,19 @@ static Word shim_class_enter(Mm *mm, Oop class)
     return index;
 }
 
+static bool stands_before(Oop array, Word i)
+{
+    Word j = 0;
+    while (object_slot(array, j) != object_slot(array, i))
+        j++;
+    return j < i;
+}
+
 static void verify_one_way(Oop from, Oop to)
 {
     for (Word i = 0; i < object_slot_count(from); i++)
-        REQUIRE(follow(object_slot(from, i)) == follow(object_slot(to, i)),
+        REQUIRE(follow(object_slot(from, i)) == follow(object_slot(to, i)) ||
+                    stands_before(from, i),
                 "pair %" PRIuWORD " of a one-way become has not become one", i);
 }
 

@@ -147,6 +147,14 @@ static int validate_pairs(Become *b)
     return MM_OK;
 }
 
+/* From now on an element that is a forwarder has been made one by an earlier pair. */
+static void resolve_elements(Heap *heap, Oop array)
+{
+    for (Word i = 0, count = object_slot_count(array); i < count; i++)
+        if (is_forwarded(object_slot(array, i)))
+            heap_store(heap, array, i, follow(object_slot(array, i)));
+}
+
 static int validate(Become *b)
 {
     if (is_immediate(b->from) || object_format(b->from) != FORMAT_INDEXABLE)
@@ -156,6 +164,8 @@ static int validate(Become *b)
     b->count = object_slot_count(b->from);
     if (object_slot_count(b->to) != b->count)
         return MM_BAD_ARGUMENT;
+    resolve_elements(b->heap, b->from);
+    resolve_elements(b->heap, b->to);
     return validate_pairs(b);
 }
 
@@ -300,10 +310,13 @@ static void become_one_way(Become *b, Oop x, Oop y)
         set_hash(y, hash);
 }
 
+/* What an object becomes one way its first pair says: a second one would be done to what it
+ * became, which nobody has validated. */
 static void become_pair(Become *b, Word i)
 {
     Oop x = pair_from(b, i), y = pair_to(b, i);
-    if (x == y || is_immediate(x))
+    bool again = b->kind != BECOME_TWO_WAY && is_forwarded(object_slot(b->from, i));
+    if (x == y || again || is_immediate(x))
         return;
     if (b->kind == BECOME_TWO_WAY)
         become_two_way(b, x, y);

@@ -106,6 +106,13 @@ static void tenure(Mm *mm)
     mm->ops->scavenge(mm, TENURE_ALL);
 }
 
+void lab_check_now(Lab *lab)
+{
+    note_ages(lab);
+    lab_compare(lab, COMPARE_OLD);
+    check_leaks(lab);
+}
+
 void lab_scavenge(Lab *lab, TenurePolicy policy)
 {
     run(lab, policy == TENURE_ALL ? tenure : scavenge);

@@ -8,6 +8,7 @@
 
 #include "kernel/vm/image/image.h"
 #include "kernel/vm/image/still.h"
+#include "kernel/vm/memory/managers.h"
 #include "kernel/vm/region.h"
 
 _Noreturn void lab_found(Lab *lab, FoundBy by, const char *format, ...)
@@ -88,6 +89,7 @@ static void open_lab(Lab *lab, Vm *vm, const CoreGcEvents *order)
     *lab = (Lab){.vm = vm, .heap = &vm->heap, .flight = order->flight, .order = order,
                  .weak_mourners = order->script->settings.weak_mourners,
                  .vm_host = vm->heap.host, .host = *vm->heap.host, .commit_left = UINT64_MAX};
+    snprintf(lab->own_collector, sizeof lab->own_collector, "%s", managers_collector_name(vm));
     lab->host.commit = commit;
     vm->heap.host = &lab->host;
     for (unsigned i = 0; i < LAB_REGISTERS; i++) {

@@ -226,6 +226,8 @@ Vm *lab_vm_new(const CoreSetup *setup, const GcSettings *settings, CoreSetup *ow
     own->eden_bytes = settings->eden ? settings->eden : LEAST_EDEN;
     own->max_heap = settings->limit || WORD_BITS == 64 ? settings->limit : MOST_32;
     own->stack_pages = 2;
+    if (!own->torture)
+        own->torture = ""; /* events ask for it */
     Vm *vm = vm_create(own, &facts, error);
     if (!vm)
         return NULL;

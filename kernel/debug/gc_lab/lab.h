@@ -98,6 +98,7 @@ typedef struct {
     size_t queue_count, queue_capacity;
     uint64_t rank;        /* of the youngest in the queue */
 
+    char own_collector[64]; /* the name of the one that was selected */
     bool weak_mourners;
     size_t image_objects; /* that are no nodes; 0: not counted yet */
     HeapHost host;        /* the VM's, with a commit that can refuse */
@@ -141,12 +142,28 @@ void lab_compare_classes(Lab *lab);
 
 /* collect.c: collections and what follows them */
 void lab_poll(Lab *lab);
+/* What must hold at any time: heap and shadow agree, and nothing leaks. */
+void lab_check_now(Lab *lab);
 void lab_scavenge(Lab *lab, TenurePolicy policy);
 void lab_collect(Lab *lab);
 void lab_next_mourner(Lab *lab, unsigned target);
 
 /* perform.c */
 void lab_perform(Lab *lab, const GcEvent *event);
+Oop lab_register_oop(const Lab *lab, unsigned number);
+/* Gives an object an identity hash of its own, if it has none. */
+void lab_give_hash(Lab *lab, Node *node, Oop oop);
+/* An allocation of so many slots has been refused: a finding, if there is memory. */
+void lab_refused(Lab *lab, Word slots);
+
+/* identity.c */
+void lab_pin(Lab *lab, const GcEvent *event);
+void lab_become(Lab *lab, const GcEvent *event);
+
+/* conditions.c: what an engineer changes in a heap that runs */
+void lab_switch_collector(Lab *lab, unsigned collector);
+void lab_torture(Lab *lab, unsigned what, uint64_t number);
+bool lab_fails_allocations(const Lab *lab);
 
 /* events.c */
 void lab_snapshot(Lab *lab);

@@ -5,7 +5,7 @@
 
 enum { MOST_SLOTS = WORD_BITS == 64 ? 1 << 29 : 1 << 26 };
 
-static Oop register_oop(const Lab *lab, unsigned number)
+Oop lab_register_oop(const Lab *lab, unsigned number)
 {
     return follow(lab->roots[number]);
 }
@@ -90,13 +90,13 @@ static unsigned allocation_format(const Body *body)
 
 /* ---- Allocation ---- */
 
-/* No memory is no finding, unless there was enough. */
-static void refused(Lab *lab, Word slots)
+/* No memory is no finding, unless there was enough and nobody asked for failures. */
+void lab_refused(Lab *lab, Word slots)
 {
     const Heap *heap = lab->heap;
     Word room = heap->old_limit - heap->old_end;
     lab->flight->refused++;
-    if (lab->commit_left == UINT64_MAX && room / 2 > object_size_for_slots(slots))
+    if (lab->commit_left == UINT64_MAX && !lab_fails_allocations(lab) && room / 2 > object_size_for_slots(slots))
         lab_found(lab, FOUND_BY_MODEL,
                   "%" PRIuWORD " slots were refused, though old space may grow "
                   "by %" PRIuWORD " bytes",
@@ -110,7 +110,7 @@ static Oop allocate(Lab *lab, const Body *body, Word class_index, bool old)
     Oop oop = old ? heap->mm->ops->allocate_old(heap->mm, body->slots, format, class_index)
                   : heap_allocate(heap, body->slots, format, class_index);
     if (!oop)
-        refused(lab, body->slots);
+        lab_refused(lab, body->slots);
     else if (object_slot_count(oop) != body->slots || oop % OBJECT_ALIGNMENT ||
              oop < heap->new_start || object_end(oop) > heap->old_end)
         lab_found(lab, FOUND_BY_MODEL, "0x%" PRIxWORD ", which was allocated for %" PRIuWORD
@@ -146,7 +146,7 @@ static unsigned unique_hash(Lab *lab)
     }
 }
 
-static void give_hash(Lab *lab, Node *node, Oop oop)
+void lab_give_hash(Lab *lab, Node *node, Oop oop)
 {
     if (node->hash)
         return;
@@ -166,7 +166,7 @@ static void new_object(Lab *lab, unsigned target, Body body, Word class_index, b
     lab_fill_contents(lab, oop, &body);
     int32_t index = shadow_node(lab, &body, oop);
     if (body.shape == SHAPE_WEAK || body.shape == SHAPE_EPHEMERON)
-        give_hash(lab, &lab->nodes[index], oop);
+        lab_give_hash(lab, &lab->nodes[index], oop);
     set_register(lab, target, (Value){VALUE_NODE, index}, oop);
 }
 
@@ -192,7 +192,7 @@ static Word enter(Lab *lab, unsigned number)
 {
     Mm *mm = lab->heap->mm;
     Node *node = shadow_register(lab, number);
-    Oop class = register_oop(lab, number);
+    Oop class = lab_register_oop(lab, number);
     Word index = mm->ops->class_enter(mm, class);
     if (!index)
         return 0;
@@ -225,7 +225,7 @@ static void perform_adopt(Lab *lab, const GcEvent *e)
     Word index = enter(lab, e->s);
     if (!index)
         return;
-    Header *header = header_at(register_oop(lab, e->r));
+    Header *header = header_at(lab_register_oop(lab, e->r));
     *header = (*header & ~HEADER_CLASS_MASK) | index;
     node->body.class = lab->registers[e->s].n;
 }
@@ -245,14 +245,14 @@ static void perform_chain(Lab *lab, const GcEvent *e)
 {
     for (uint32_t i = 0; i < e->n; i++) {
         Value rest = lab->registers[e->r];
-        Oop oop = register_oop(lab, e->r);
+        Oop oop = lab_register_oop(lab, e->r);
         GcEvent cell = {.op = GC_NEW, .kind = SHAPE_ARRAY, .r = e->r, .n = 1, .flags = e->flags};
         uint64_t before = lab->flight->refused;
         perform_new(lab, &cell);
         if (lab->flight->refused != before)
             return;
         shadow_register(lab, e->r)->body.values[0] = rest;
-        heap_store(lab->heap, register_oop(lab, e->r), 0, value_oop(lab, rest, oop));
+        heap_store(lab->heap, lab_register_oop(lab, e->r), 0, value_oop(lab, rest, oop));
     }
 }
 
@@ -273,7 +273,7 @@ static void store(Lab *lab, const GcEvent *e, Value value, Oop oop)
     if (!node || node->body.frozen || !slot_of(&node->body, e->n, &slot))
         return;
     node->body.values[slot] = value;
-    heap_store(lab->heap, register_oop(lab, e->r), slot, value_oop(lab, value, oop));
+    heap_store(lab->heap, lab_register_oop(lab, e->r), slot, value_oop(lab, value, oop));
 }
 
 static void perform_load(Lab *lab, const GcEvent *e)
@@ -283,7 +283,7 @@ static void perform_load(Lab *lab, const GcEvent *e)
     if (!node || !slot_of(&node->body, e->n, &slot))
         return;
     set_register(lab, e->r, node->body.values[slot],
-                 follow(object_slot(register_oop(lab, e->s), slot)));
+                 follow(object_slot(lab_register_oop(lab, e->s), slot)));
 }
 
 /* The new object is made in a register that is put back, as a program would. */
@@ -292,14 +292,14 @@ static bool fill_slot(Lab *lab, unsigned number, Word slot)
     enum { SCRATCH = LAB_REGISTERS - 1 };
     unsigned scratch = number == SCRATCH ? 0 : SCRATCH;
     Value before = lab->registers[scratch];
-    Oop oop = register_oop(lab, scratch);
+    Oop oop = lab_register_oop(lab, scratch);
     GcEvent new = {.op = GC_NEW, .kind = SHAPE_EMPTY, .r = (uint8_t)scratch};
     uint64_t refused_before = lab->flight->refused;
     perform_new(lab, &new);
     bool made = lab->flight->refused == refused_before;
     if (made) {
         shadow_register(lab, number)->body.values[slot] = lab->registers[scratch];
-        heap_store(lab->heap, register_oop(lab, number), slot, register_oop(lab, scratch));
+        heap_store(lab->heap, lab_register_oop(lab, number), slot, lab_register_oop(lab, scratch));
     }
     set_register(lab, scratch, before, oop);
     return made;
@@ -321,7 +321,7 @@ static void perform_freeze(Lab *lab, const GcEvent *e)
     if (!node)
         return;
     node->body.frozen = e->op == GC_FREEZE;
-    Header *header = header_at(register_oop(lab, e->r));
+    Header *header = header_at(lab_register_oop(lab, e->r));
     *header = node->body.frozen ? *header | HEADER_IMMUTABLE : *header & ~HEADER_IMMUTABLE;
 }
 
@@ -329,102 +329,7 @@ static void perform_hash(Lab *lab, const GcEvent *e)
 {
     Node *node = shadow_register(lab, e->r);
     if (node)
-        give_hash(lab, node, register_oop(lab, e->r));
-}
-
-/* ---- Identity ---- */
-
-static void perform_pin(Lab *lab, const GcEvent *e)
-{
-    Heap *heap = lab->heap;
-    Node *node = shadow_register(lab, e->r);
-    if (!node)
-        return;
-    Oop before = register_oop(lab, e->r);
-    Oop after = heap->mm->ops->pin(heap->mm, before, e->op == GC_PIN);
-    if (!after) {
-        refused(lab, node->body.slots);
-        return;
-    }
-    if (register_oop(lab, e->r) != after || (e->op == GC_PIN && heap_is_young(heap, after)) ||
-        (heap_is_old(heap, before) && after != before))
-        lab_found(lab, FOUND_BY_MODEL,
-                  "pinning 0x%" PRIxWORD " answers 0x%" PRIxWORD ", but it is at 0x%" PRIxWORD,
-                  before, after, register_oop(lab, e->r));
-    if (node->body.entered && heap_class_at(heap, node->hash) != after)
-        lab_found(lab, FOUND_BY_MODEL,
-                  "class 0x%" PRIxWORD " was pinned, but the class table names 0x%" PRIxWORD, after,
-                  heap_class_at(heap, node->hash));
-    node->pinned = e->op == GC_PIN;
-    node->oop = after;
-}
-
-static int changeable(const Node *node)
-{
-    return node->pinned ? MM_PINNED : node->body.frozen ? MM_NO_MODIFICATION : MM_OK;
-}
-
-static int expected_code(const Node *x, const Node *y, unsigned kind)
-{
-    int code = changeable(x);
-    if (code != MM_OK || x == y)
-        return code;
-    if (kind == BECOME_TWO_WAY)
-        return changeable(y);
-    if (kind == BECOME_ONE_WAY_COPY_HASH && y->body.frozen)
-        return MM_NO_MODIFICATION;
-    return MM_OK;
-}
-
-/* An Array of one element; what it holds is taken out again, so that it keeps nothing. */
-static Oop one_element(Lab *lab, Oop element)
-{
-    Oop array = heap_new_pointers(lab->heap, 1, FORMAT_INDEXABLE, CLASS_ARRAY);
-    if (array)
-        heap_store(lab->heap, array, 0, element);
-    return array;
-}
-
-static void note_ghost(Lab *lab, Oop oop, int32_t target)
-{
-    if (heap_is_old(lab->heap, oop) && is_forwarded(oop))
-        shadow_ghost(lab, oop, target);
-}
-
-static void become(Lab *lab, const GcEvent *e, Oop from, Oop to)
-{
-    Mm *mm = lab->heap->mm;
-    Oop x = register_oop(lab, e->r), y = register_oop(lab, e->s);
-    int32_t node_x = lab->registers[e->r].n, node_y = lab->registers[e->s].n;
-    int expected = expected_code(&lab->nodes[node_x], &lab->nodes[node_y], e->kind);
-    int code = mm->ops->become(mm, from, to, (BecomeKind)e->kind);
-    object_slots(from)[0] = object_slots(to)[0] = lab->heap->nil; /* NOBARRIER: B1 */
-    if (code != expected && !(expected == MM_OK && code == MM_NO_MEMORY))
-        lab_found(lab, FOUND_BY_MODEL,
-                  "become of 0x%" PRIxWORD " and 0x%" PRIxWORD " answers %d instead "
-                  "of %d",
-                  x, y, code, expected);
-    if (code != MM_OK || node_x == node_y)
-        return;
-    lab->flight->becomes++;
-    shadow_become(lab, node_x, node_y, e->kind);
-    note_ghost(lab, x, e->kind == BECOME_TWO_WAY ? node_x : node_y);
-    note_ghost(lab, y, node_y);
-}
-
-static void perform_become(Lab *lab, const GcEvent *e)
-{
-    Node *x = shadow_register(lab, e->r), *y = shadow_register(lab, e->s);
-    if (!x || !y || x->body.shape == SHAPE_CLASS || y->body.shape == SHAPE_CLASS)
-        return;
-    give_hash(lab, x, register_oop(lab, e->r));
-    give_hash(lab, y, register_oop(lab, e->s));
-    Oop from = one_element(lab, register_oop(lab, e->r));
-    Oop to = one_element(lab, register_oop(lab, e->s));
-    if (from && to)
-        become(lab, e, from, to);
-    else
-        refused(lab, 1);
+        lab_give_hash(lab, node, lab_register_oop(lab, e->r));
 }
 
 /* ---- Expectations ---- */
@@ -454,14 +359,14 @@ void lab_perform(Lab *lab, const GcEvent *e)
     case GC_CLASS: perform_class(lab, e); break;
     case GC_INSTANCE: perform_instance(lab, e); break;
     case GC_ADOPT: perform_adopt(lab, e); break;
-    case GC_STORE: store(lab, e, lab->registers[e->s], register_oop(lab, e->s)); break;
+    case GC_STORE: store(lab, e, lab->registers[e->s], lab_register_oop(lab, e->s)); break;
     case GC_NUMBER: store(lab, e, (Value){VALUE_NUMBER, (int32_t)(e->m >> 2)}, NO_OOP); break;
     case GC_LOAD: perform_load(lab, e); break;
-    case GC_MOVE: set_register(lab, e->r, lab->registers[e->s], register_oop(lab, e->s)); break;
+    case GC_MOVE: set_register(lab, e->r, lab->registers[e->s], lab_register_oop(lab, e->s)); break;
     case GC_CLEAR: set_register(lab, e->r, (Value){VALUE_NIL, 0}, NO_OOP); break;
     case GC_HASH: perform_hash(lab, e); break;
-    case GC_BECOME: perform_become(lab, e); break;
-    case GC_PIN: case GC_UNPIN: perform_pin(lab, e); break;
+    case GC_BECOME: case GC_BECOME_MANY: lab_become(lab, e); break;
+    case GC_PIN: case GC_UNPIN: lab_pin(lab, e); break;
     case GC_FREEZE: case GC_THAW: perform_freeze(lab, e); break;
     case GC_LITTER: perform_litter(lab, e); break;
     case GC_FILL: perform_fill(lab, e); break;
@@ -473,6 +378,8 @@ void lab_perform(Lab *lab, const GcEvent *e)
     case GC_MOURNER: lab_next_mourner(lab, e->r); break;
     case GC_HOST: lab->commit_left = (uint64_t)e->n << 10; break;
     case GC_SNAPSHOT: lab_snapshot(lab); break;
+    case GC_COLLECTOR: lab_switch_collector(lab, e->kind); break;
+    case GC_TORTURE: lab_torture(lab, e->kind, e->n); break;
     case GC_EXPECT_FIRED: expect(lab, e, "ephemerons have fired", lab->flight->fired); break;
     case GC_EXPECT_LOST: expect(lab, e, "weak slots were nilled", lab->flight->lost); break;
     case GC_EXPECT_REFUSED: expect(lab, e, "allocations were refused", lab->flight->refused); break;

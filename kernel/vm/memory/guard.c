@@ -397,6 +397,16 @@ void guard_release(Vm *vm)
     vm->guard = NULL;
 }
 
+void guard_set_torture(Vm *vm, const Torture *torture)
+{
+    Guard *guard = vm->guard;
+    open_eden(guard);
+    guard->torture = *torture;
+    guard->closes = false;
+    start_counting(guard);
+    guard_brief_collector(vm, vm->heap.gc);
+}
+
 void guard_brief_collector(Vm *vm, Gc *gc)
 {
     if (vm->guard && gc->ops->torture)

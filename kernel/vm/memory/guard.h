@@ -36,6 +36,8 @@ typedef struct Guard {
  * `error` set when an option is wrong. */
 Mm *guard_stand(Vm *vm, Mm *inner, OsvmError *error);
 void guard_release(Vm *vm);
+/* Other torture from now on; for a VM that has a guard. */
+void guard_set_torture(Vm *vm, const Torture *torture);
 /* Tells a collector that was just started what torture asks of it. */
 void guard_brief_collector(Vm *vm, Gc *gc);
 
