@@ -16,6 +16,7 @@
  *
  * This is the analysis of Squeak's compiler, so frames are laid out as there.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "list.h"
@@ -344,10 +345,19 @@ static void loop_enter(Analysis *a, Loop *loop, Block *block, Block *scope)
     a->loops = loop;
 }
 
+static int declared_earlier(const void *a, const void *b)
+{
+    const Variable *x = *(Variable *const *)a, *y = *(Variable *const *)b;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
 /* The writings of the loop happen again behind it. */
 static void loop_leave(Analysis *a, Loop *loop)
 {
     a->loops = loop->outer;
+    if (loop->written.count)
+        qsort(loop->written.items, loop->written.count, sizeof *loop->written.items,
+              declared_earlier);
     for (size_t i = 0; i < loop->written.count; i++)
         variable_note(a, loop->written.items[i], loop->block, a->location, true);
     for (size_t i = 0; i < loop->written.count; i++)

@@ -587,7 +587,7 @@ static void gen_brace(Generator *g, Node *node)
     }
     for (size_t i = 0; i < node->brace.count; i++)
         gen_value(g, node->brace.elements[i]);
-    encode_push_array(&g->encoder, (unsigned)node->brace.count, node->brace.count > 0);
+    encode_push_array(&g->encoder, (unsigned)node->brace.count, true);
     popped(g, (unsigned)node->brace.count);
     pushed(g);
 }

@@ -15,7 +15,7 @@
 typedef struct {
     Variable *variable;
     Block *home;       /* the innermost inlined block that contains all uses; NULL: not used yet */
-    Block *bound_by;   /* the last inlined block it is an argument, counter or limit of */
+    Block *bound_by;   /* the last inlined block it is an argument or counter of; around a limit */
     unsigned as_bound; /* uses as counter, limit or argument of an inlined block */
     unsigned as_other; /* uses beyond that block */
     size_t order;      /* in which its block ends; counted from 1; 0: not in one */
@@ -108,24 +108,23 @@ static void visit_use(Scoping *s, Node *node, Block *block)
 
 /* --- Counters --- */
 
-static void bind(Scoping *s, Variable *variable, const Node *body)
+static void bind(Scoping *s, Variable *variable, Block *block)
 {
     Slot *slot = variable ? slot_of(s, variable) : NULL;
-    if (!slot || !body)
+    if (!slot || !block)
         return;
     slot->as_bound++;
-    slot->bound_by = body->block;
+    slot->bound_by = block;
 }
 
 static void visit_bound(Scoping *s, Node *node, Block *block)
 {
-    (void)block;
     if (node->kind != NODE_SEND || !node->send.bound)
         return;
     const Node *body =
         node->send.inlined == INLINE_TO_DO ? node->send.arms[0] : node->send.arms[1];
-    bind(s, node->send.bound, body);
-    bind(s, node->send.limit, body);
+    bind(s, node->send.bound, body ? body->block : NULL);
+    bind(s, node->send.limit, block);
 }
 
 /* A use of a bound variable must lie in a block that binds it, a use of a limit nowhere at all. */
@@ -177,27 +176,19 @@ static void order_block(Scoping *s, const Block *block)
         place(s, slot_of(s, block->arguments.items[i]));
 }
 
-/* Blocks end in the order in which their nodes are visited. */
+/* Blocks end in the order in which their nodes are visited. A hidden limit comes behind the
+ * temporaries of its loop's body, which is visited right before the message. */
 static void visit_order(Scoping *s, Node *node, Block *block)
 {
     (void)block;
+    if (node->kind == NODE_SEND && node->send.limit)
+        place(s, slot_of(s, node->send.limit));
     if (node->kind != NODE_BLOCK || !node->block->is_inlined || node->block->actual != s->actual)
         return;
     order_block(s, node->block);
     for (size_t i = 0; i < s->count; i++)
         if (!s->slots[i].as_bound && s->slots[i].home == node->block)
             place(s, &s->slots[i]);
-}
-
-/* A hidden limit comes right behind its counter. */
-static void visit_order_limits(Scoping *s, Node *node, Block *block)
-{
-    (void)block;
-    if (node->kind != NODE_SEND || !node->send.limit)
-        return;
-    Slot *limit = slot_of(s, node->send.limit), *counter = slot_of(s, node->send.bound);
-    if (limit && counter && counter->order && !limit->order)
-        limit->order = counter->order;
 }
 
 static bool may_be_inlined(const Scoping *s, const Slot *slot)
@@ -469,7 +460,6 @@ void scope_declare(Decompiler *d)
     each_in_block(s, s->actual, visit_use);
     each_in_block(s, s->actual, visit_stray);
     each_in_block(s, s->actual, visit_order);
-    each_in_block(s, s->actual, visit_order_limits);
     choose_inlined(s);
     each_in_block(s, s->actual, visit_insert_starts);
     insert_starts(s, s->actual);

@@ -191,7 +191,7 @@ static bool inline_to_do(Inliner *in, Node *node)
     send->arms[0] = body;
     if (limit->kind != NODE_VARIABLE && !node_is_number(limit)) {
         send->limit = limit_new(in, send->bound);
-        LIST_ADD(in->tools->arena, body->block->arguments, send->limit);
+        LIST_ADD(in->tools->arena, body->block->declared, send->limit);
     }
     send->inlined = INLINE_TO_DO;
     return true;

@@ -87,6 +87,8 @@ static void check_loops(void)
           "50 D1 51 D2 42 40 64 EF 0C 41 42 60 D1 42 51 60 D2 E1 FF ED EF 41 5C");
     check("foo: n x to: y size do: [:i | i foo]", /* the limit has a place of its own */
           "00 D1 01 72 D2 41 42 64 EF 0B 41 80 D8 41 51 60 D1 E1 FF ED F0 58");
+    check("foo: n 1 to: n size do: [:i | | t | t := i. n foo: t]", /* ... behind the body's own */
+          "51 D1 40 72 D3 41 43 64 EF 0E 41 D2 40 42 90 D8 41 51 60 D1 E1 FF ED ED 58");
     check("foo 3 to: 1 by: -1 do: [:i | i foo]",
           "E8 03 D0 40 51 65 EF 0E 40 80 D8 40 E1 FF E8 FF 60 D0 E1 FF ED ED 58");
     check("foo: n | k | k := 3. 1 to: k do: [:i | k := 2]", /* assigned in the loop: a real send */
@@ -109,6 +111,9 @@ static void check_closures(void)
           "51 D1 41 E8 03 64 EF 16 E7 01 D2 41 FD 00 02 40 42 F9 01 01 90 D8 41 51 60 D1 E1 FF ED "
           "E4 58 "
           "[FB 00 00 5E]");
+    check("foo: n | z a | [n foo: [z := a := 1]] whileTrue: [a := z]", /* in the order declared */
+          "E7 02 D1 40 41 F9 01 01 90 EF 0A FB 00 01 FD 01 01 E1 FF ED EE 58 "
+          "[51 FC 01 00 FC 00 00 5E]");
     check("foo ^[super foo]", "F9 00 00 5C [4C 11 E1 40 EB 00 5E]");
     check("foo ^super + 3", "4C E8 03 EB 01 5C");
     check("foo ^[:a | ^a]", "F9 00 00 5C [40 5C]");
@@ -117,6 +122,7 @@ static void check_closures(void)
 static void check_rest(void)
 {
     check("foo ^{1. 2. $a. #foo. 3.5}", "51 E8 02 E9 61 20 21 E7 85 5C");
+    check("foo ^{}", "E7 80 5C");
     check("foo x foo; bar: 2; yourself", "00 53 80 D8 53 E8 02 91 D8 82 D8 58");
     check("foo <primitive: 60 error: ec> ^ec", "F8 3C 00 F5 00 40 5C");
     check("foo <primitive: 'a' module: 'b'> ^Foo bar: #bar", "F8 75 00 12 23 91 5C");
