@@ -40,8 +40,8 @@ is($status, 0, 'the program in the interpreter') or diag($err);
 my $all = '--jit=x64,threshold=1,loop-threshold=1';
 for my $options ("$all", "$all --cpu=sim", "$all --cpu=sim:checked", "$all --cpu=sim,ring=100",
     "$all --cpu=sim,stores=slow", "--jit=x64 --cpu=sim", "$all --cpu=sim --gc=sweep",
-    "$all,deopt=3 --cpu=sim", "$all --cpu=sim --code-zone=128K", "--check $all --cpu=sim",
-    "$all,deopt=1 --cpu=sim --code-zone=128K --eden=64K")
+    "$all --torture=deopt:3 --cpu=sim", "$all --cpu=sim --code-zone=128K", "--check $all --cpu=sim",
+    "$all --torture=deopt:1 --cpu=sim --code-zone=128K --eden=64K")
 {
     my ($status, $out, $err) = run("$options -e '$program'");
     is($out, $expected, "$options: the same output");

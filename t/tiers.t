@@ -201,7 +201,7 @@ sub run {
 }
 
 my $hot = '--jit=x64,threshold=1,loop-threshold=1';
-my @tiers = ("$hot", "$hot,deopt=3", "$hot,deopt=5 --check --code-zone=32K --eden=64K");
+my @tiers = ("$hot", "$hot --torture=deopt:3", "$hot --torture=deopt:5 --check --code-zone=32K --eden=64K");
 push @tiers, "$hot --cpu=sim" if `$osvm plugins` =~ /^cpu +sim /m;
 my $cases = 0;
 for my $set (qw(sista v3)) {

@@ -46,6 +46,18 @@ for my $bits (32, 64) {
     }
 }
 
+# All frames change tier at every poll point, and back.
+for my $mixture ('deopt', 'deopt:3,scavenge:30,collect:500,move') {
+    my ($said) = run('--jit=x64,threshold=1,loop-threshold=1', "--torture=$mixture", '--log=info', '-e', $program);
+    my ($left, $entered) = $said =~ /(\d+) frames turned into the interpreter's, (\d+) back/;
+  SKIP: {
+        skip 'built without JIT', 2 if $said =~ /no jit plugin/;
+        like($said, qr/^\Q$answer\E/, "$mixture: answers as ever");
+        ok($left > 100 && $entered > 100, "$mixture: frames have turned both ways")
+            or diag($said);
+    }
+}
+
 # Memory that is refused is an error of the image's, and never a crash.
 for my $period (40, 100, 1000) {
     my ($said, $status) = run("--torture=alloc-fail:$period,seed:5", '--leak-check', '-e', $program);
@@ -58,6 +70,7 @@ my @wrong = (
     ['--torture=scavange:5', qr/no 'scavange'; did you mean 'scavenge'/],
     ['--torture=scavenge',   qr/'scavenge' takes a number/],
     ['--torture=move:3',     qr/'move' stands alone/],
+    ['--torture=deopt:0',    qr/'deopt' takes a number/],
     ['--torture=collect:0',  qr/'collect' takes a number/],
     ['--leak-check=root',    qr/no 'root'; did you mean 'roots'/],
 );

@@ -46,7 +46,7 @@ void jit_call(Vm *vm, Piece *piece)
 
 /* ---- Frames of the interpreter ---- */
 
-static Piece *block_piece(Vm *vm, Word *frame)
+static Piece *block_piece(Vm *vm, Word *frame, bool make)
 {
     Oop code = frame[FRAME_METHOD], closure = *frame_top(frame);
     Piece *method = jit_piece_of(vm, code);
@@ -59,44 +59,44 @@ static Piece *block_piece(Vm *vm, Word *frame)
     uint32_t start_pc = (uint32_t)(HEADER_BYTES + (Word)small_integer_value(start) - 1);
     Piece *piece = jit_block_of(vm, code, start_pc);
     unsigned copied = (unsigned)object_slot_count(closure) - CLOSURE_COPIED;
-    return piece ? piece : jit_compile_embedded(vm, code, start_pc, frame_args(frame), copied);
+    return piece || !make
+               ? piece : jit_compile_embedded(vm, code, start_pc, frame_args(frame), copied);
 }
 
-static Piece *piece_for(Vm *vm, Word *frame)
+/* The machine code that a frame could run in; compiles embedded blocks if `make`. NULL: none. */
+static Piece *piece_for(Vm *vm, Word *frame, bool make)
 {
     Word flags = frame[FRAME_FLAGS];
     if (!jit_of(vm) || flags & FRAME_UNSURE)
         return NULL;
     if (frame_is_block(frame))
-        return flags & FRAME_CAREFUL ? NULL : block_piece(vm, frame);
+        return flags & FRAME_CAREFUL ? NULL : block_piece(vm, frame, make);
     Piece *piece = jit_piece_of(vm, frame[FRAME_METHOD]);
     return may_run(piece, flags) && piece->resumed ? piece : NULL;
 }
 
 bool jit_enter_frame(Vm *vm)
 {
-    Piece *piece = piece_for(vm, frame_at(vm->fp));
+    Piece *piece = piece_for(vm, frame_at(vm->fp), true);
     if (!piece || !piece->framed)
         return false;
     use(jit_of(vm), piece);
-    frame_adopt(vm);
+    frame_adopt(vm, frame_at(vm->fp));
     vm->ip = jit_code(piece) + piece->framed;
     return true;
 }
 
-/* On in machine code, at a frame state of that kind for the bytecode at vm->ip. */
-static bool enter_at(Vm *vm, MapKind kind)
+bool jit_enter_at(Vm *vm, Word *frame, Word *pc, unsigned kinds, bool make)
 {
-    Word *frame = frame_at(vm->fp);
-    uint32_t pc = (uint32_t)(vm->ip - frame[FRAME_METHOD]);
-    Piece *piece = piece_for(vm, frame);
+    uint32_t offset = (uint32_t)(*pc - frame[FRAME_METHOD]);
+    Piece *piece = piece_for(vm, frame, make);
     for (uint32_t i = 0; piece && i < piece->map_count; i++) {
         const JitMap *map = &piece->maps[i];
-        if (map->kind != kind || map->pc != pc)
+        if (!(kinds & 1u << map->kind) || map->pc != offset)
             continue;
         use(jit_of(vm), piece);
-        frame_adopt(vm);
-        vm->ip = jit_code(piece) + map->offset;
+        frame_adopt(vm, frame);
+        *pc = jit_code(piece) + map->offset;
         return true;
     }
     return false;
@@ -105,7 +105,7 @@ static bool enter_at(Vm *vm, MapKind kind)
 void jit_enter_waiting(Vm *vm)
 {
     if (jit_of(vm) && vm->fp && !jit_is_pc(vm, vm->ip))
-        enter_at(vm, MAP_SEND);
+        jit_enter_at(vm, frame_at(vm->fp), &vm->ip, 1u << MAP_SEND, true);
 }
 
 bool jit_enter_loop(Vm *vm)
@@ -122,5 +122,5 @@ bool jit_enter_loop(Vm *vm)
         else
             jit_compile(vm, code, frame_is_block(frame) ? 0 : frame[FRAME_FLAGS]);
     }
-    return enter_at(vm, MAP_POLL);
+    return jit_enter_at(vm, frame, &vm->ip, 1u << MAP_POLL, true);
 }

@@ -1,8 +1,7 @@
 /* Frames and the two tiers: pcs, and who has to know when a frame changes tier. */
 #include "kernel/jit/jit_int.h"
 
-/* Every pc of every frame, with the frame that returns to it (NULL: it is the newest of its page).
- */
+/* Every frame, its pc, and the frame that returns to it (NULL: it is the newest of its page). */
 void frames_each(Vm *vm, PcVisitor visit, void *context)
 {
     Interp *interp = interp_of(vm);
@@ -11,10 +10,10 @@ void frames_each(Vm *vm, PcVisitor visit, void *context)
         Page *page = &interp->pages[i];
         if (!page->head_fp)
             continue;
-        visit(vm, &page->head_ip, NULL, context);
-        for (Word *frame = frame_at(page->head_fp); frame[FRAME_SAVED_FP];
-             frame = frame_at(frame[FRAME_SAVED_FP]))
-            visit(vm, &frame[FRAME_RETURN], frame, context);
+        Word *frame = frame_at(page->head_fp);
+        visit(vm, frame, &page->head_ip, NULL, context);
+        for (; frame[FRAME_SAVED_FP]; frame = frame_at(frame[FRAME_SAVED_FP]))
+            visit(vm, frame_at(frame[FRAME_SAVED_FP]), &frame[FRAME_RETURN], frame, context);
     }
     if (vm->fp)
         vm->ip = interp->page->head_ip;
@@ -27,13 +26,15 @@ Word jit_bytecode_ip(Vm *vm, Word pc)
     return jit_piece_method(facts->piece) + facts->map->pc;
 }
 
-static void leave_pc(Vm *vm, Word *pc, Word *above, void *context)
+static void leave_pc(Vm *vm, Word *frame, Word *pc, Word *above, void *context)
 {
+    (void)frame;
     const Piece *piece = jit_is_pc(vm, *pc) ? jit_piece_at(jit_of(vm), *pc) : NULL;
     Oop code = *(Oop *)context;
     if (!piece || (code && jit_piece_method(piece) != code))
         return;
     *pc = jit_bytecode_ip(vm, *pc);
+    jit_of(vm)->frames_left++;
     if (above)
         above[FRAME_FLAGS] |= FRAME_ODD_RETURN;
 }
@@ -44,9 +45,25 @@ void jit_leave_code(Vm *vm, Oop code)
         frames_each(vm, leave_pc, &code);
 }
 
-void frame_adopt(Vm *vm)
+static void enter_pc(Vm *vm, Word *frame, Word *pc, Word *above, void *context)
 {
-    Word *frame = frame_at(vm->fp);
+    (void)above, (void)context; /* the return to this frame stays an odd one */
+    if (!jit_is_pc(vm, *pc) && jit_enter_at(vm, frame, pc, 1u << MAP_SEND | 1u << MAP_POLL, false))
+        jit_of(vm)->frames_entered++;
+}
+
+void frames_turn(Vm *vm)
+{
+    Jit *jit = jit_of(vm);
+    jit->turned = !jit->turned;
+    if (jit->turned)
+        jit_leave_code(vm, NO_OOP);
+    else
+        frames_each(vm, enter_pc, NULL);
+}
+
+void frame_adopt(Vm *vm, Word *frame)
+{
     bool plain = !frame[FRAME_CONTEXT] && frame[FRAME_SAVED_FP] &&
                  jit_is_pc(vm, frame[FRAME_RETURN]);
     if (plain)

@@ -90,7 +90,6 @@ bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
     jit->stacks_end = stack_zone_end(vm);
     vm->jit.state = jit;
     jit->threshold = (unsigned)back_end->host->option_number(back_end->host, "threshold");
-    jit->deopt = (unsigned)back_end->host->option_number(back_end->host, "deopt");
     jit->loop_threshold = (unsigned)back_end->host->option_number(back_end->host, "loop-threshold");
     if (!zone_open(vm, error) || !processor_open(vm, error))
         return false;
@@ -112,9 +111,11 @@ void jit_stop(Vm *vm)
     host->log(host, OSVM_INFO,
               "jit: %" PRIu64 " compiled, %" PRIu64 " refused, %" PRIu64 " evicted in %" PRIu64
               " reclaims, %" PRIuWORD " bytes in use, entered %" PRIu64 " times; "
+              "%" PRIu64 " frames turned into the interpreter's, %" PRIu64 " back; "
               "%" PRIu64 " of %" PRIu64 " activations and jumps back in machine code",
               jit->compiled, jit->refused, jit->evicted, jit->reclaims, jit->free - jit->start,
-              jit->runs, jit->machine_points, poll_points(vm));
+              jit->runs, jit->frames_left, jit->frames_entered, jit->machine_points,
+              poll_points(vm));
     for (uint32_t i = 0; i < jit->piece_count; i++)
         jit_delete_piece(vm, jit->pieces[i]);
     host->free(host, jit->pieces, jit->piece_capacity * sizeof *jit->pieces);

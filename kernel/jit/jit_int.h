@@ -162,13 +162,14 @@ typedef struct Jit {
     void *write_view;
     Word enter;            /* address of the stub */
     unsigned threshold, loop_threshold;
-    unsigned deopt;        /* poll points after which all frames leave machine code; 0: never */
+    bool turned;           /* --torture=deopt: frames have left machine code */
     uint32_t stamp;
     Piece **pieces;        /* by address */
     uint32_t piece_count, piece_capacity;
     PcFacts pcs[PC_ENTRIES]; /* asked about lately; emptied when a piece goes or moves */
     bool young_only;       /* the collection that follows moves young objects only */
     uint64_t compiled, refused, evicted, reclaims, runs;
+    uint64_t frames_left, frames_entered; /* changed tier while they waited */
 } Jit;
 
 static inline Jit *jit_of(Vm *vm)
@@ -466,10 +467,13 @@ void link_clear(Vm *vm, Piece *piece, JitSend *site);
 void link_remove(Vm *vm, const Piece *target);
 
 /* frames.c */
-typedef void (*PcVisitor)(Vm *vm, Word *pc, Word *above, void *context);
+typedef void (*PcVisitor)(Vm *vm, Word *frame, Word *pc, Word *above, void *context);
 void frames_each(Vm *vm, PcVisitor visit, void *context);
-/* The running frame is about to go on in machine code: FRAME_ODD_RETURN as S5 has it. */
-void frame_adopt(Vm *vm);
+/* The frame is about to go on in machine code: FRAME_ODD_RETURN as S5 has it. */
+void frame_adopt(Vm *vm, Word *frame);
+/* All frames turn into the interpreter's; the next time, back into machine code's where there is
+ * some. */
+void frames_turn(Vm *vm);
 
 /* jit.c */
 /* Code was written there: the processor is told. */
@@ -480,6 +484,9 @@ void jit_map_line(Vm *vm, Word start, Word bytes, const char *name);
 /* entry.c */
 /* The machine code that a send of this entry should run: compiles what is hot. NULL: none. */
 Piece *jit_code_for(Vm *vm, LookupEntry *entry);
+/* The frame, at the bytecode at *pc, goes on in machine code if there is some for it with a frame
+ * state of these kinds there (bits 1 << MapKind); compiles embedded blocks if `make`. */
+bool jit_enter_at(Vm *vm, Word *frame, Word *pc, unsigned kinds, bool make);
 /* Resumes at a send's callee: receiver, arguments on the stack, return pc in vm->ip. */
 void jit_call(Vm *vm, Piece *piece);
 

@@ -167,8 +167,8 @@ uint64_t jit_next_move(const Vm *vm)
     const CoreSetup *setup = vm->setup;
     if (!vm->jit.state)
         return UINT64_MAX;
-    if (vm->jit.state->deopt)
-        return vm->polls + vm->jit.state->deopt;
+    if (vm->torture.deopt)
+        return vm->polls + vm->torture.deopt;
     if (setup->sim_from > vm->polls)
         return setup->sim_from;
     return setup->sim_until > vm->polls ? setup->sim_until : UINT64_MAX;
@@ -180,8 +180,8 @@ void jit_at_poll(Vm *vm, bool toggle)
     const CoreSetup *setup = vm->setup;
     if (!jit)
         return;
-    if (jit->deopt)
-        jit_leave_code(vm, NO_OOP);
+    if (vm->torture.deopt)
+        frames_turn(vm);
     if (toggle)
         want(vm, jit->wanted->ops->simulated ? "native" : "sim");
     else if (setup->sim_until && vm->polls >= setup->sim_until && !jit->moved_back) {

@@ -120,19 +120,17 @@ Word zone_reserve(Vm *vm, Word bytes)
 
 /* ---- Reclaiming ---- */
 
-static void count_pc(Vm *vm, Word *pc, Word *above, void *context)
+static void count_pc(Vm *vm, Word *frame, Word *pc, Word *above, void *context)
 {
-    (void)above;
-    (void)context;
+    (void)frame, (void)above, (void)context;
     Piece *piece = jit_is_pc(vm, *pc) ? jit_piece_at(jit_of(vm), *pc) : NULL;
     if (piece)
         piece->counted = true;
 }
 
-static void move_pc(Vm *vm, Word *pc, Word *above, void *context)
+static void move_pc(Vm *vm, Word *frame, Word *pc, Word *above, void *context)
 {
-    (void)above;
-    (void)context;
+    (void)frame, (void)above, (void)context;
     Piece *piece = jit_is_pc(vm, *pc) ? jit_piece_at(jit_of(vm), *pc) : NULL;
     if (piece)
         *pc -= piece->distance;

@@ -263,6 +263,8 @@ static bool set_up(Vm *vm, OsvmError *error)
     vm->stack_limit = zone;
     vm->started_at = clock_utc(vm);
     vm->heap_clock_origin = heap_now(&vm->heap);
+    if (vm->setup->torture && !torture_parse(host, vm->setup->torture, &vm->torture, error))
+        return false;
     if (!jit_start(vm, code_zone, zone, error))
         return false;
     if (!managers_load(vm, error) || !start_memory(vm, zone_end, error))

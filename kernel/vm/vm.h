@@ -11,6 +11,7 @@
 #ifndef OSVM_VM_H
 #define OSVM_VM_H
 
+#include "kernel/vm/memory/torture.h"
 #include "osvm/core.h"
 #include "osvm/heap.h"
 #include "osvm/prims.h"
@@ -143,6 +144,7 @@ struct Vm {
     struct Interp *interp;       /* kernel/vm/interp/: lookup cache, stack zone, scheduler state */
     struct NamedPrims *named;    /* kernel/vm/primitives/named.c: modules and their functions */
     struct Region *region;       /* kernel/vm/region.c: the reserved address space */
+    Torture torture;             /* what --torture asks for */
     struct Guard *guard;         /* kernel/vm/memory/guard.c: torture and leak checks; or NULL */
     const OsvmInstance *collector; /* kernel/vm/memory/managers.c */
     struct Roots *roots;         /* kernel/vm/roots.c: handles, kept objects, callbacks */

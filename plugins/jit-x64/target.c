@@ -45,13 +45,6 @@ static const OsvmOption options[] = {
      .max = 60000,
      .choices = "N",
      .help = "jumps back after which a running method is compiled"},
-    {.name = "deopt",
-     .kind = OSVM_NUMBER,
-     .value = "0",
-     .min = 0,
-     .max = 20000,
-     .choices = "N",
-     .help = "torture: every N poll points all frames turn into the interpreter's"},
     {0},
 };
 

@@ -18,7 +18,7 @@ static void open_eden(Guard *guard)
 static void close_eden(Guard *guard)
 {
     Heap *heap = guard->mm.heap;
-    const Torture *torture = &guard->torture;
+    const Torture *torture = &guard->vm->torture;
     guard->closes = guard->running &&
                     (torture->scavenge || torture->collect || torture->alloc_fail);
     if (!guard->closes)
@@ -42,14 +42,14 @@ static bool is_time(Guard *guard, uint64_t period, uint64_t *next)
 {
     if (!period || guard->allocations < *next)
         return false;
-    *next = guard->allocations + torture_interval(&guard->torture, period, &guard->random);
+    *next = guard->allocations + torture_interval(&guard->vm->torture, period, &guard->random);
     return true;
 }
 
 /* Counts an allocation; answers whether it is to fail. */
 static bool count_allocation(Guard *guard, Word class_index)
 {
-    const Torture *torture = &guard->torture;
+    const Torture *torture = &guard->vm->torture;
     Heap *heap = guard->mm.heap;
     if (!guard->running)
         return false;
@@ -67,17 +67,17 @@ static bool count_allocation(Guard *guard, Word class_index)
 static void start_counting(Guard *guard)
 {
     guard->running = true;
-    guard->random = guard->torture.seed * 0x9E3779B97F4A7C15u + 1;
-    is_time(guard, guard->torture.scavenge, &guard->next_scavenge);
-    is_time(guard, guard->torture.collect, &guard->next_collect);
-    is_time(guard, guard->torture.alloc_fail, &guard->next_failure);
+    guard->random = guard->vm->torture.seed * 0x9E3779B97F4A7C15u + 1;
+    is_time(guard, guard->vm->torture.scavenge, &guard->next_scavenge);
+    is_time(guard, guard->vm->torture.collect, &guard->next_collect);
+    is_time(guard, guard->vm->torture.alloc_fail, &guard->next_failure);
     close_eden(guard);
 }
 
 static void poison_eden(const Guard *guard)
 {
     const Heap *heap = guard->mm.heap;
-    if (guard->torture.poison)
+    if (guard->vm->torture.poison)
         for (Word at = heap->eden_free; at < heap->eden_limit; at += WORD_BYTES)
             *(Word *)word_pointer(at) = GC_POISON_WORD;
 }
@@ -205,8 +205,8 @@ static bool guard_start(Mm *mm, const MmConfig *config, char *error, size_t erro
 {
     Guard *guard = guard_of(mm);
     MmConfig tortured = *config;
-    tortured.poison |= guard->torture.poison != 0;
-    if (guard->torture.tiny_spaces) {
+    tortured.poison |= guard->vm->torture.poison != 0;
+    if (guard->vm->torture.tiny_spaces) {
         tortured.eden_bytes = 1; /* the least the manager allows */
         tortured.grow_headroom = tortured.shrink_threshold = 16 * mm->heap->page_size;
     }
@@ -369,10 +369,8 @@ static const MmOps guard_ops = {
 static bool parse_options(Guard *guard, OsvmError *error)
 {
     const CoreSetup *setup = guard->vm->setup;
-    return (!setup->torture ||
-            torture_parse(setup->host, setup->torture, &guard->torture, error)) &&
-           (!setup->leak_check ||
-            leaks_parse(setup->host, setup->leak_check, &guard->leaks, error));
+    return !setup->leak_check ||
+           leaks_parse(setup->host, setup->leak_check, &guard->leaks, error);
 }
 
 Mm *guard_stand(Vm *vm, Mm *inner, OsvmError *error)
@@ -410,5 +408,5 @@ void guard_set_torture(Vm *vm, const Torture *torture)
 void guard_brief_collector(Vm *vm, Gc *gc)
 {
     if (vm->guard && gc->ops->torture)
-        gc->ops->torture(gc, torture_collector_flags(&vm->guard->torture));
+        gc->ops->torture(gc, torture_collector_flags(&vm->torture));
 }

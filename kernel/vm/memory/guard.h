@@ -9,7 +9,6 @@
 #ifndef OSVM_VM_MEMORY_GUARD_H
 #define OSVM_VM_MEMORY_GUARD_H
 
-#include "kernel/vm/memory/torture.h"
 #include "kernel/vm/vm.h"
 
 typedef struct {
@@ -21,7 +20,6 @@ typedef struct {
 typedef struct Guard {
     Mm mm; /* first; mm.inner is what it stands before */
     Vm *vm;
-    Torture torture;
     LeakOptions leaks;
     bool running;      /* the image runs: allocations count */
     bool closes;       /* eden is closed between calls */

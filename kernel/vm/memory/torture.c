@@ -11,16 +11,18 @@ typedef struct {
     const char *name;
     size_t offset; /* of its member */
     bool numbered; /* takes ':NUMBER'; else it is set to 1 */
+    bool may_stand_alone; /* a numbered one: without its number it is 1 */
 } Item;
 
 static const Item items[] = {
-    {"scavenge", offsetof(Torture, scavenge), true},
-    {"collect", offsetof(Torture, collect), true},
-    {"alloc-fail", offsetof(Torture, alloc_fail), true},
-    {"seed", offsetof(Torture, seed), true},
-    {"move", offsetof(Torture, move), false},
-    {"tiny-spaces", offsetof(Torture, tiny_spaces), false},
-    {"poison", offsetof(Torture, poison), false},
+    {"scavenge", offsetof(Torture, scavenge), true, false},
+    {"collect", offsetof(Torture, collect), true, false},
+    {"alloc-fail", offsetof(Torture, alloc_fail), true, false},
+    {"deopt", offsetof(Torture, deopt), true, true},
+    {"seed", offsetof(Torture, seed), true, false},
+    {"move", offsetof(Torture, move), false, false},
+    {"tiny-spaces", offsetof(Torture, tiny_spaces), false, false},
+    {"poison", offsetof(Torture, poison), false, false},
 };
 
 enum { ITEMS = sizeof items / sizeof items[0], WORD_MOST = 64 };
@@ -41,7 +43,8 @@ static bool refuse_name(const OsvmHost *host, const char *word, size_t length, O
     for (size_t i = 0; i < ITEMS; i++) {
         nearest_offer(&nearest, items[i].name);
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s%s", i ? ", " : "",
-                 items[i].name, items[i].numbered ? ":N" : "");
+                 items[i].name,
+                 items[i].may_stand_alone ? "[:N]" : items[i].numbered ? ":N" : "");
     }
     return host->fail(error, OSVM_USAGE, "--torture: there is no '%s'%s%s%s; there are: %s", name,
                       nearest.best ? "; did you mean '" : "", nearest.best ? nearest.best : "",
@@ -66,7 +69,7 @@ static const char *parse_item(const OsvmHost *host, const char *at, Torture *tor
         length = (size_t)(rest - (end + 1));
         end = rest;
     } else
-        length = item->numbered ? 0 : 1;
+        length = !item->numbered || item->may_stand_alone;
     if (!length || !number || (*end && *end != ',')) {
         host->fail(error, OSVM_USAGE,
                    item->numbered ? "--torture: '%s' takes a number: '%s:100'"

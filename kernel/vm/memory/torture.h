@@ -10,6 +10,7 @@ typedef struct {
     uint64_t scavenge;   /* a scavenge is due after every so many allocations */
     uint64_t collect;    /* the same for a full collection */
     uint64_t alloc_fail; /* every so-manieth allocation finds no memory; contexts always do */
+    uint64_t deopt;      /* every so many poll points all frames change tier */
     uint64_t seed;       /* intervals are random, with the numbers above as their mean */
     uint64_t move;       /* collections move whatever can move */
     uint64_t tiny_spaces; /* new space, growth, tables as small as they can be */

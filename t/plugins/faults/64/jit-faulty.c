@@ -55,7 +55,6 @@ static bool init(void *state, const OsvmHost *host, OsvmError *error)
 static const OsvmOption options[] = {
     {.name = "threshold", .kind = OSVM_NUMBER, .value = "1", .help = "as the sound one"},
     {.name = "loop-threshold", .kind = OSVM_NUMBER, .value = "1", .help = "as the sound one"},
-    {.name = "deopt", .kind = OSVM_NUMBER, .value = "0", .help = "as the sound one"},
     {.name = NULL},
 };
 
