@@ -30,7 +30,7 @@ void lab_switch_collector(Lab *lab, unsigned collector)
 
 void lab_torture(Lab *lab, unsigned what, uint64_t number)
 {
-    Torture torture = lab->vm->guard->torture;
+    Torture torture = lab->vm->torture;
     uint64_t *members[TORTURES] = {
         [TORTURE_SCAVENGE] = &torture.scavenge, [TORTURE_COLLECT] = &torture.collect,
         [TORTURE_ALLOC_FAIL] = &torture.alloc_fail, [TORTURE_MOVE] = &torture.move,
@@ -42,5 +42,5 @@ void lab_torture(Lab *lab, unsigned what, uint64_t number)
 
 bool lab_fails_allocations(const Lab *lab)
 {
-    return lab->vm->guard->torture.alloc_fail != 0;
+    return lab->vm->torture.alloc_fail != 0;
 }

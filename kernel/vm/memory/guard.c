@@ -399,7 +399,7 @@ void guard_set_torture(Vm *vm, const Torture *torture)
 {
     Guard *guard = vm->guard;
     open_eden(guard);
-    guard->torture = *torture;
+    guard->vm->torture = *torture;
     guard->closes = false;
     start_counting(guard);
     guard_brief_collector(vm, vm->heap.gc);
