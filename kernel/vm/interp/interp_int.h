@@ -212,6 +212,8 @@ typedef struct Interp {
     unsigned send_args; /* arguments of the send a helper asks for */
     bool activated;     /* C code built a frame: the loop owes it a poll point */
 
+    Word top_priority; /* process.c: run queues above it have been empty since the last poll */
+
     /* ---- poll.c ---- */
     atomic_uint poll_requested;      /* any thread */
     atomic_uint interrupt_requested; /* user interrupt; any thread */
@@ -382,11 +384,15 @@ bool process_signal(Vm *vm, Oop semaphore);
 /* The running process gives way to the first runnable one; waits while there is none. */
 void process_run_next(Vm *vm);
 void process_resume(Vm *vm, Oop process);
+/* Puts it behind the others in the run queue of its priority, or in front of them. */
+void process_make_ready(Vm *vm, Oop process, SWord priority, Oop queue, bool last);
 void process_add_last(Vm *vm, Oop process, Oop list);
 Oop process_remove_first(Vm *vm, Oop list);
 bool process_remove(Vm *vm, Oop process, Oop list);
 bool process_list_is_empty(Vm *vm, Oop list);
 void process_transfer_to(Vm *vm, Oop process);
+/* Run queues may hold what the VM has not put there. */
+void process_look_at_all(Vm *vm);
 /* Its context becomes the process's suspendedContext. */
 void process_park(Vm *vm);
 

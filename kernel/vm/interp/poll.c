@@ -188,6 +188,7 @@ void poll(Vm *vm, bool switching)
     grant(vm);
     jit_at_poll(vm, atomic_exchange(&interp->processor_requested, 0) != 0);
     atomic_store(&interp->poll_requested, 0);
+    process_look_at_all(vm);
     collect(vm);
     if (switching)
         poll_sources(vm);

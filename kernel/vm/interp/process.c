@@ -119,6 +119,14 @@ static Oop run_queue(Vm *vm, SWord priority)
     return fetch(lists, (Word)priority - 1);
 }
 
+void process_make_ready(Vm *vm, Oop process, SWord priority, Oop queue, bool last)
+{
+    Interp *interp = interp_of(vm);
+    attach(vm, process, queue, last);
+    if (interp->top_priority < (Word)priority)
+        interp->top_priority = (Word)priority;
+}
+
 /* ---- Switching ---- */
 
 void process_park(Vm *vm)
@@ -148,18 +156,33 @@ static bool start_process(Vm *vm, Oop process)
     return resumed;
 }
 
-static Oop first_runnable(Vm *vm)
+static Oop first_runnable_from(Vm *vm, Oop lists, Word top)
 {
-    Oop lists = run_queues(vm);
-    for (Word p = is_object(lists) ? object_slot_count(lists) : 0; p > 0; p--) {
+    for (Word p = top; p > 0; p--) {
         Oop list = fetch(lists, p - 1);
         while (!process_list_is_empty(vm, list)) {
             Oop process = process_remove_first(vm, list);
+            interp_of(vm)->top_priority = p;
             if (stack_is_resumable(vm, fetch(process, PROCESS_CONTEXT)))
                 return process;
         }
     }
     return NO_OOP;
+}
+
+/* Queues above top_priority are taken for empty. An image that puts a process there by hand is
+ * noticed at the next poll, or when there is nothing else to run. */
+static Oop first_runnable(Vm *vm)
+{
+    Oop lists = run_queues(vm);
+    Word count = is_object(lists) ? object_slot_count(lists) : 0, top = interp_of(vm)->top_priority;
+    Oop process = top < count ? first_runnable_from(vm, lists, top) : NO_OOP;
+    return process ? process : first_runnable_from(vm, lists, count);
+}
+
+void process_look_at_all(Vm *vm)
+{
+    interp_of(vm)->top_priority = ~(Word)0;
 }
 
 /* With nobody to run the VM sleeps until a timer, a signal or the world makes somebody runnable. */
@@ -196,23 +219,20 @@ enum { PREEMPTION_DOES_NOT_YIELD = 0x10 }; /* image flag */
 
 void process_resume(Vm *vm, Oop process)
 {
-    Oop list = run_queue(vm, priority_of(process));
-    if (!list || !is_list(list))
+    SWord priority = priority_of(process);
+    Oop queue = run_queue(vm, priority);
+    if (!queue || !is_list(queue))
         return;
-    if (!vm->fp) { /* nobody runs: process_run_next picks it up */
-        attach(vm, process, list, true);
-        return;
-    }
     Oop active = process_active(vm);
     SWord running = priority_of(active);
-    if (priority_of(process) <= running) {
-        attach(vm, process, list, true);
+    if (!vm->fp || priority <= running) { /* nobody runs: process_run_next picks it up */
+        process_make_ready(vm, process, priority, queue, true);
         return;
     }
     process_park(vm);
     Oop own = run_queue(vm, running);
     if (own && is_list(own))
-        attach(vm, active, own, !(vm->image.flags & PREEMPTION_DOES_NOT_YIELD));
+        process_make_ready(vm, active, running, own, !(vm->image.flags & PREEMPTION_DOES_NOT_YIELD));
     if (!start_process(vm, process))
         process_run_next(vm);
 }

@@ -135,7 +135,7 @@ PrimFailure prim_process_yield(Vm *vm, unsigned arg_count)
     Oop queue = follow(object_slot(lists, (Word)small_integer_value(priority) - 1));
     vm_return_receiver(vm, arg_count);
     if (!process_list_is_empty(vm, queue)) {
-        process_add_last(vm, active, queue);
+        process_make_ready(vm, active, small_integer_value(priority), queue, true);
         process_run_next(vm);
     }
     return PRIM_OK;

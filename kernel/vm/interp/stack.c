@@ -24,13 +24,13 @@ void stack_sync(Vm *vm)
     page->head_ip = vm->ip;
 }
 
-/* Sets the limit of the running page, or keeps asking for a poll if somebody does. */
+/* Sets the limit of the running page, or keeps asking for a poll if somebody does. Somebody who asks
+ * at this very moment may be overlooked: then the budget of poll points brings the poll. */
 void stack_set_limit(Vm *vm)
 {
     Interp *interp = interp_of(vm);
-    __atomic_store_n(&vm->stack_limit, interp->page->limit, __ATOMIC_SEQ_CST);
-    if (atomic_load(&interp->poll_requested))
-        __atomic_store_n(&vm->stack_limit, STACK_LIMIT_POLL, __ATOMIC_SEQ_CST);
+    Word limit = atomic_load(&interp->poll_requested) ? STACK_LIMIT_POLL : interp->page->limit;
+    __atomic_store_n(&vm->stack_limit, limit, __ATOMIC_RELAXED);
 }
 
 static void page_enter(Vm *vm, Page *page)
