@@ -5,7 +5,10 @@
  * Operations that are encoded alike in both sets share their code.
  *
  *   ip, sp, fp   live in locals; SAVE puts them into the Vm around calls that look at
- *                them, LOAD takes them back where they may differ afterwards.
+ *                them, LOAD takes them back where they may differ afterwards. `temps` is
+ *                where the frame's variables are counted from, see TEMP.
+ *   prefixes     go on in the second half of the mode's table: the labels there, and no
+ *                others, look at ext_a and ext_b.
  *   send         the global lookup cache answers an entry whose kind is jumped to.
  *   enter        behind every activation: stack limit and poll, in one comparison each.
  *
@@ -26,9 +29,13 @@
 #define SAVE                                                                                       \
     (vm->ip = pointer_word(ip), vm->sp = pointer_word(sp), vm->fp = pointer_word(fp))
 #define LOAD_SP (sp = word_pointer(vm->sp))
-#define LOAD                                                                                       \
-    (ip = word_pointer(vm->ip), LOAD_SP, fp = word_pointer(vm->fp),                                \
-     dispatch = modes[fp[FRAME_FLAGS] >> FRAME_MODE_SHIFT & FRAME_MODE_MASK])
+#define LOAD (ip = word_pointer(vm->ip), LOAD_SP, fp = word_pointer(vm->fp), ENTER_FRAME(fp[FRAME_FLAGS]))
+/* What depends on the flags of the running frame. */
+#define ENTER_FRAME(flags)                                                                         \
+    (temps = fp + ((flags) >> FRAME_ARGS_SHIFT & FRAME_ARGS_MASK),                                 \
+     dispatch = modes[(flags) >> FRAME_MODE_SHIFT & FRAME_MODE_MASK])
+/* Arguments lie above fp, the others below what the frame keeps: a move, no branch. */
+#define TEMP(i) (*temp_at(fp, temps - (i)))
 #define RECEIVER (fp[FRAME_RECEIVER])
 #define LITERAL(k) (object_slots(fp[FRAME_METHOD])[1 + (k)])
 #define SELECTOR(k) object_slot(heap_special(heap, SPECIAL_SELECTORS), 2 * (k))
@@ -38,14 +45,24 @@
 /* The running frame goes on where vm->ip says, in its tier. */
 #define RESUME do { if (UNLIKELY(jit_is_pc(vm, pointer_word(ip)))) goto machine; NEXT; } while (0)
 #define HAS_MACHINE_CODE(code) UNLIKELY(!is_small_integer(object_slots(code)[0]))
+/* What is conditional stays a jump, which is predicted: else the next bytecode waits for the operands. */
+#define KEEP_BRANCH __asm__ volatile("" : "+r"(ip))
+/* A bytecode behind a prefix: its label for that, or the prefix means nothing to it. */
+#define NEXT_EXTENDED goto *dispatch[256 + *ip++]
 #define BOOLEAN(x) ((x) ? heap->true_object : heap->false_object)
 #define CODES(first, last, label) [first ... last] = &&label
 
 /* What both sets have in common, for each of their table rows. */
+/* Rows of a mode's table: a bytecode, and behind prefixes. */
+#define TEMPS(at, what)                                                                            \
+    [at] = &&what##_0, [at + 1] = &&what##_1, [at + 2] = &&what##_2, [at + 3] = &&what##_3,        \
+    [at + 4] = &&what##_4, [at + 5] = &&what##_5, [at + 6] = &&what##_6, [at + 7] = &&what##_7
+
 #define V3_TABLE(ivar_read, ivar_pop, ivar_long)                                                   \
-    CODES(126, 127, unknown), CODES(0, 15, ivar_read), CODES(16, 31, push_temp),                     \
+    CODES(126, 127, unknown), CODES(0, 15, ivar_read), TEMPS(16, push_temp),                         \
+    TEMPS(24, push_late_temp),                                                                     \
     CODES(32, 63, push_literal), CODES(64, 95, push_variable_32), CODES(96, 103, ivar_pop),        \
-    CODES(104, 111, pop_temp), [112] = &&push_receiver, [113] = &&push_true,                       \
+    TEMPS(104, pop_temp), [112] = &&push_receiver, [113] = &&push_true,                       \
     [114] = &&push_false, [115] = &&push_nil, CODES(116, 119, push_small),                         \
     [120] = &&return_receiver, [121] = &&return_true, [122] = &&return_false,                      \
     [123] = &&return_nil, [124] = &&return_top, [125] = &&block_return_top,                        \
@@ -61,15 +78,17 @@
 #define SISTA_TABLE(ivar_read, ivar_pop, ivar_long)                                                \
     CODES(84, 87, unknown), CODES(217, 223, unknown), [230] = &&unknown,                           \
     CODES(246, 247, unknown), CODES(254, 255, unknown),                                            \
+    SISTA_PREFIXED(ivar_long),                                                                     \
     CODES(0, 15, ivar_read), CODES(16, 31, push_variable_16),                                      \
-    CODES(32, 63, push_literal), CODES(64, 75, push_temp), [76] = &&push_receiver,                 \
+    CODES(32, 63, push_literal), TEMPS(64, push_temp), [72] = &&push_late_temp_0,                  \
+    [73] = &&push_late_temp_1, [74] = &&push_late_temp_2, [75] = &&push_late_temp_3, [76] = &&push_receiver, \
     [77] = &&push_true, [78] = &&push_false, [79] = &&push_nil, [80] = &&push_zero,                \
-    [81] = &&push_one, [82] = &&push_pseudo, [83] = &&duplicate, [88] = &&return_receiver,         \
+    [81] = &&push_one, [82] = &&push_context, [83] = &&duplicate, [88] = &&return_receiver,         \
     [89] = &&return_true, [90] = &&return_false, [91] = &&return_nil, [92] = &&return_top,         \
-    [93] = &&block_return_nil, [94] = &&block_return_top_a, [95] = &&nop, SPECIALS(96, sista),     \
+    [93] = &&block_return_nil, [94] = &&block_return_top, [95] = &&nop, SPECIALS(96, sista),     \
     CODES(128, 143, send_0), CODES(144, 159, send_1), CODES(160, 175, send_2),                     \
     CODES(176, 183, jump_short), CODES(184, 191, jump_true_short),                                 \
-    CODES(192, 199, jump_false_short), CODES(200, 207, ivar_pop), CODES(208, 215, pop_temp),       \
+    CODES(192, 199, jump_false_short), CODES(200, 207, ivar_pop), TEMPS(208, pop_temp),            \
     [216] = &&pop, [224] = &&prefix_a, [225] = &&prefix_b, [226] = &&sista_push##ivar_long,        \
     [227] = &&sista_push_variable, [228] = &&sista_push_literal, [229] = &&sista_push_temp,        \
     [231] = &&new_array, [232] = &&sista_push_integer, [233] = &&sista_push_character,             \
@@ -79,6 +98,22 @@
     [242] = &&sista_pop_temp, [243] = &&sista_store##ivar_long, [244] = &&sista_store_variable,    \
     [245] = &&sista_store_temp, [248] = &&sista_primitive, [249] = &&full_closure,                 \
     [250] = &&sista_closure, [251] = &&push_remote, [252] = &&store_remote, [253] = &&pop_remote
+
+/* Behind prefixes. */
+#define SISTA_PREFIXED(ivar_long)                                                                  \
+    CODES(256, 256 + 81, drop_prefix), [256 + 82] = &&push_pseudo,                                 \
+    CODES(256 + 83, 256 + 223, drop_prefix), [256 + 224] = &&prefix_a_again,                       \
+    [256 + 225] = &&prefix_b_again, [256 + 226] = &&extended_push##ivar_long,                      \
+    [256 + 227] = &&extended_push_variable, [256 + 228] = &&extended_push_literal,                 \
+    CODES(256 + 229, 256 + 231, drop_prefix), [256 + 232] = &&extended_push_integer,               \
+    [256 + 233] = &&extended_push_character, [256 + 234] = &&extended_send,                        \
+    [256 + 235] = &&extended_super, [256 + 236] = &&drop_prefix, [256 + 237] = &&extended_jump,    \
+    [256 + 238] = &&extended_jump_true, [256 + 239] = &&extended_jump_false,                       \
+    [256 + 240] = &&extended_pop_store##ivar_long, [256 + 241] = &&extended_pop_variable,          \
+    [256 + 242] = &&drop_prefix, [256 + 243] = &&extended_store##ivar_long,                        \
+    [256 + 244] = &&extended_store_variable, CODES(256 + 245, 256 + 248, drop_prefix),             \
+    [256 + 249] = &&extended_full_closure, [256 + 250] = &&extended_closure,                       \
+    CODES(256 + 251, 256 + 255, drop_prefix)
 
 #define SPECIALS(at, set)                                                                          \
     [at] = &&add, [at + 1] = &&subtract, [at + 2] = &&set##_less, [at + 3] = &&set##_greater,      \
@@ -94,20 +129,18 @@
 
 enum { ROOM_FOR_BYTECODE = 64 << 10 };
 
-/* Sista opcodes that use a prefix; before others it is idle. */
-static bool uses_prefix(uint8_t opcode)
+static inline Oop *temp_at(Word *fp, Word *counted)
 {
-    return opcode >= 226 ? opcode != 229 && opcode != 231 && opcode != 242 && opcode != 245 &&
-                               opcode != 248 && opcode < 251
-                         : opcode == 82 || opcode == 94 || opcode == 95;
+    SWord is_argument = counted > fp;
+    return (Oop *)counted + FRAME_FIRST_TEMP + is_argument * (1 - FRAME_FIRST_TEMP);
 }
 
 void interpret(Vm *vm)
 {
     static const void *const v3_codes[256] = {V3_TABLE(push_ivar, pop_ivar, _fast)};
     static const void *const v3_careful[256] = {V3_TABLE(push_ivar_careful, pop_ivar_careful, _careful)};
-    static const void *const sista_codes[256] = {SISTA_TABLE(push_ivar, pop_ivar, _fast)};
-    static const void *const sista_careful[256] = {
+    static const void *const sista_codes[512] = {SISTA_TABLE(push_ivar, pop_ivar, _fast)};
+    static const void *const sista_careful[512] = {
         SISTA_TABLE(push_ivar_careful, pop_ivar_careful, _careful)};
     static const void *const unsure_codes[256] = {CODES(0, 255, unsure)};
     static const void *const *const modes[8] = {
@@ -124,7 +157,7 @@ void interpret(Vm *vm)
     const void *const *dispatch;
     const uint8_t *ip;
     Oop *sp;
-    Word *fp;
+    Word *fp, *temps;
     /* the send in progress */
     Oop selector = NO_OOP;
     unsigned args;
@@ -147,10 +180,13 @@ void interpret(Vm *vm)
 push_ivar:
     PUSH(object_slots(RECEIVER)[ip[-1] & 15]);
     NEXT;
-push_temp:
-    value = *frame_temp(fp, ip[-1] & 15);
-    PUSH(value);
-    NEXT;
+#define PUSH_TEMP(name, i) name : value = TEMP(i); PUSH(value); NEXT;
+    PUSH_TEMP(push_temp_0, 0) PUSH_TEMP(push_temp_1, 1) PUSH_TEMP(push_temp_2, 2)
+    PUSH_TEMP(push_temp_3, 3) PUSH_TEMP(push_temp_4, 4) PUSH_TEMP(push_temp_5, 5)
+    PUSH_TEMP(push_temp_6, 6) PUSH_TEMP(push_temp_7, 7) PUSH_TEMP(push_late_temp_0, 8)
+    PUSH_TEMP(push_late_temp_1, 9) PUSH_TEMP(push_late_temp_2, 10) PUSH_TEMP(push_late_temp_3, 11)
+    PUSH_TEMP(push_late_temp_4, 12) PUSH_TEMP(push_late_temp_5, 13)
+    PUSH_TEMP(push_late_temp_6, 14) PUSH_TEMP(push_late_temp_7, 15)
 push_literal:
     PUSH(LITERAL(ip[-1] & 31));
     NEXT;
@@ -160,9 +196,11 @@ push_variable_32:
 push_variable_16:
     index = ip[-1] & 15;
     goto push_variable;
-sista_push_variable:
+extended_push_variable:
     index = *ip++ + ext_a * 256;
-    ext_a = 0, ext_b = 0, b_seen = false;
+    goto push_variable;
+sista_push_variable:
+    index = *ip++;
 push_variable:
     value = LITERAL(index);
     if (UNLIKELY(!fast_has_slot(value, ASSOCIATION_VALUE))) {
@@ -201,30 +239,34 @@ push_context:
     PUSH(value);
     NEXT;
 push_pseudo:
-    offset = ext_b;
-    ext_a = 0, ext_b = 0, b_seen = false;
-    if (offset == 0)
+    if (ext_b == 0)
         goto push_context;
-    if (offset != 1)
+    if (ext_b != 1)
         goto unknown;
     PUSH(process_active(vm));
     NEXT;
 sista_push_literal:
+    PUSH(LITERAL(*ip++));
+    NEXT;
+extended_push_literal:
     index = *ip++ + ext_a * 256;
-    ext_a = 0, ext_b = 0, b_seen = false;
     PUSH(LITERAL(index));
     NEXT;
 sista_push_temp:
-    value = *frame_temp(fp, *ip++);
+    value = TEMP(*ip++);
     PUSH(value);
     NEXT;
 sista_push_integer:
+    PUSH(small_integer_oop((SWord)*ip++));
+    NEXT;
+extended_push_integer:
     PUSH(small_integer_oop((SWord)*ip++ + ext_b * 256));
-    ext_a = 0, ext_b = 0, b_seen = false;
     NEXT;
 sista_push_character:
+    PUSH(character_oop(*ip++));
+    NEXT;
+extended_push_character:
     PUSH(character_oop((uint32_t)(*ip++ + ext_a * 256)));
-    ext_a = 0, ext_b = 0, b_seen = false;
     NEXT;
 new_array: {
     unsigned count = *ip & 127;
@@ -249,7 +291,6 @@ pop:
     sp++;
     NEXT;
 nop:
-    ext_a = 0, ext_b = 0, b_seen = false;
     NEXT;
 
     /* ---- Stores ---- */
@@ -269,25 +310,29 @@ read_only: /* the object is pushed; value, index */
     PUSH(small_integer_oop((SWord)index + 1));
     fp[FRAME_FLAGS] |= FRAME_UNSURE;
     SEND(heap_special(heap, SPECIAL_ATTEMPT_TO_ASSIGN), 2);
-pop_temp:
-    *frame_temp(fp, ip[-1] & 7) = *sp;
-    sp++;
-    NEXT;
+#define POP_TEMP(i) pop_temp_##i : value = *sp++; TEMP(i) = value; NEXT;
+    POP_TEMP(0) POP_TEMP(1) POP_TEMP(2) POP_TEMP(3) POP_TEMP(4) POP_TEMP(5) POP_TEMP(6) POP_TEMP(7)
 sista_pop_temp:
-    *frame_temp(fp, *ip++) = *sp;
-    sp++;
+    value = *sp++;
+    TEMP(*ip++) = value;
     NEXT;
 sista_store_temp:
-    *frame_temp(fp, *ip++) = *sp;
+    TEMP(*ip++) = *sp;
     NEXT;
 sista_pop_variable:
-    index = *ip++ + ext_a * 256;
-    ext_a = 0, ext_b = 0, b_seen = false;
+    index = *ip++;
     value = *sp++;
     goto store_variable;
-sista_store_variable:
+extended_pop_variable:
     index = *ip++ + ext_a * 256;
-    ext_a = 0, ext_b = 0, b_seen = false;
+    value = *sp++;
+    goto store_variable;
+extended_store_variable:
+    index = *ip++ + ext_a * 256;
+    value = *sp;
+    goto store_variable;
+sista_store_variable:
+    index = *ip++;
     value = *sp;
 store_variable: { /* value into the binding at literal `index` */
     Oop binding = LITERAL(index);
@@ -308,9 +353,9 @@ store_variable: { /* value into the binding at literal `index` */
     /* ---- Remote temporaries ---- */
 
 #define VECTOR(needed)                                                                             \
-    value = *frame_temp(fp, ip[1]);                                                                \
+    value = TEMP(ip[1]);                                                                           \
     if (UNLIKELY(!fast_has_slot(value, needed))) {                                                 \
-        value = *frame_temp(fp, ip[1]) = follow(value);                                            \
+        value = TEMP(ip[1]) = follow(value);                                                       \
         if (!fast_has_slot(value, needed))                                                         \
             goto broken;                                                                           \
     }
@@ -360,7 +405,7 @@ careful_store:
     v3_push##variant : index = *ip & 63;                                                           \
     switch (*ip++ >> 6) {                                                                          \
     case 0: read;                                                                                  \
-    case 1: value = *frame_temp(fp, (unsigned)index); PUSH(value); NEXT;                           \
+    case 1: value = TEMP(index); PUSH(value); NEXT;                                                \
     case 2: PUSH(LITERAL(index)); NEXT;                                                            \
     default: goto push_variable;                                                                   \
     }                                                                                              \
@@ -368,14 +413,14 @@ careful_store:
     value = *sp;                                                                                   \
     switch (*ip++ >> 6) {                                                                          \
     case 0: store;                                                                                 \
-    case 1: *frame_temp(fp, (unsigned)index) = value; NEXT;                                        \
+    case 1: TEMP(index) = value; NEXT;                                                             \
     case 2: ip--; goto unknown;                                                                    \
     default: goto store_variable;                                                                  \
     }                                                                                              \
     v3_pop_store##variant : index = *ip & 63;                                                      \
     switch (*ip++ >> 6) {                                                                          \
     case 0: value = *sp++; store;                                                                  \
-    case 1: *frame_temp(fp, (unsigned)index) = *sp; sp++; NEXT;                                    \
+    case 1: value = *sp++; TEMP(index) = value; NEXT;                                              \
     case 2: ip--; goto unknown;                                                                    \
     default: value = *sp++; goto store_variable;                                                   \
     }                                                                                              \
@@ -398,17 +443,12 @@ careful_store:
     /* ---- Sista: receiver variables ---- */
 
 #define SISTA_EXTENDED(variant, read, store)                                                       \
-    sista_push##variant : index = *ip++ + ext_a * 256;                                             \
-    ext_a = 0, ext_b = 0, b_seen = false;                                                          \
-    read;                                                                                          \
-    sista_store##variant : index = *ip++ + ext_a * 256;                                            \
-    ext_a = 0, ext_b = 0, b_seen = false;                                                          \
-    value = *sp;                                                                                   \
-    store;                                                                                         \
-    sista_pop_store##variant : index = *ip++ + ext_a * 256;                                        \
-    ext_a = 0, ext_b = 0, b_seen = false;                                                          \
-    value = *sp++;                                                                                 \
-    store;
+    extended_push##variant : index = *ip++ + ext_a * 256; read;                                    \
+    sista_push##variant : index = *ip++; read;                                                     \
+    extended_store##variant : index = *ip++ + ext_a * 256; value = *sp; store;                     \
+    sista_store##variant : index = *ip++; value = *sp; store;                                      \
+    extended_pop_store##variant : index = *ip++ + ext_a * 256; value = *sp++; store;               \
+    sista_pop_store##variant : index = *ip++; value = *sp++; store;
 
     SISTA_EXTENDED(_fast, PUSH(object_slots(RECEIVER)[index]); NEXT, goto store_ivar)
     SISTA_EXTENDED(_careful, goto careful_read, goto careful_store)
@@ -416,16 +456,29 @@ careful_store:
     /* ---- Prefixes ---- */
 
 prefix_a:
+    ext_a = *ip++;
+    ext_b = 0, b_seen = false;
+    NEXT_EXTENDED;
+prefix_b: /* nearly always of a jump back */
+    ext_b = (int8_t)*ip;
+    if (LIKELY(ip[1] == 237)) {
+        offset = ext_b * 256 + ip[2];
+        ip += 3;
+        goto jump;
+    }
+    ext_a = 0, b_seen = true;
+    ip++;
+    NEXT_EXTENDED;
+prefix_a_again:
     ext_a = ext_a * 256 + *ip++;
-    goto prefixed;
-prefix_b:
+    NEXT_EXTENDED;
+prefix_b_again:
     ext_b = b_seen ? ext_b * 256 + *ip : (SWord)(int8_t)*ip;
     b_seen = true;
     ip++;
-prefixed:
-    if (*ip != 224 && *ip != 225 && !uses_prefix(*ip))
-        ext_a = 0, ext_b = 0, b_seen = false;
-    NEXT;
+    NEXT_EXTENDED;
+drop_prefix:
+    goto *dispatch[ip[-1]];
 
     /* ---- Jumps ---- */
 
@@ -437,8 +490,10 @@ v3_jump:
     ip++;
     goto jump;
 sista_jump:
+    ip += *ip + 1;
+    NEXT;
+extended_jump:
     offset = (SWord)*ip++ + ext_b * 256;
-    ext_a = 0, ext_b = 0, b_seen = false;
 jump:
     ip += offset;
     if (offset < 0) {
@@ -480,13 +535,17 @@ v3_jump_false:
     ip++;
     JUMP_IF(heap->false_object, heap->true_object, (SWord)(ip[-2] & 3) * 256 + ip[-1])
 sista_jump_true:
-    offset = (SWord)*ip++ + ext_b * 256;
-    ext_a = 0, ext_b = 0, b_seen = false;
-    JUMP_IF(heap->true_object, heap->false_object, offset)
+    ip++;
+    JUMP_IF(heap->true_object, heap->false_object, (SWord)ip[-1])
+extended_jump_true:
+    ip++;
+    JUMP_IF(heap->true_object, heap->false_object, (SWord)ip[-1] + ext_b * 256)
 sista_jump_false:
-    offset = (SWord)*ip++ + ext_b * 256;
-    ext_a = 0, ext_b = 0, b_seen = false;
-    JUMP_IF(heap->false_object, heap->true_object, offset)
+    ip++;
+    JUMP_IF(heap->false_object, heap->true_object, (SWord)ip[-1])
+extended_jump_false:
+    ip++;
+    JUMP_IF(heap->false_object, heap->true_object, (SWord)ip[-1] + ext_b * 256)
 must_be_boolean:
     fp[FRAME_FLAGS] |= FRAME_UNSURE;
     SEND(heap_special(heap, SPECIAL_MUST_BE_BOOLEAN), 0);
@@ -603,24 +662,28 @@ make_point: {
 }
 
     /* Comparisons look one bytecode ahead: a conditional jump is taken at once. */
+#define FUSE(short_first, is_long, long_distance, condition)                                       \
+    if ((uint8_t)(*ip - (short_first)) < 8) {                                                      \
+        if (condition) {                                                                           \
+            ip++;                                                                                  \
+            KEEP_BRANCH;                                                                           \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        ip += (*ip & 7) + 2;                                                                       \
+        NEXT;                                                                                      \
+    }                                                                                              \
+    if (is_long) {                                                                                 \
+        if (condition) {                                                                           \
+            ip += 2;                                                                               \
+            KEEP_BRANCH;                                                                           \
+            NEXT;                                                                                  \
+        }                                                                                          \
+        ip += (long_distance) + 2;                                                                 \
+        NEXT;                                                                                      \
+    }
 #define FUSE_v3(condition)                                                                         \
-    if (*ip >= 152 && *ip <= 159) {                                                                \
-        ip += (condition) ? 1 : (*ip & 7) + 2;                                                     \
-        NEXT;                                                                                      \
-    }                                                                                              \
-    if (*ip >= 172 && *ip <= 175) {                                                                \
-        ip += (condition) ? 2 : (SWord)(*ip & 3) * 256 + ip[1] + 2;                                \
-        NEXT;                                                                                      \
-    }
-#define FUSE_sista(condition)                                                                      \
-    if (*ip >= 192 && *ip <= 199) {                                                                \
-        ip += (condition) ? 1 : (*ip & 7) + 2;                                                     \
-        NEXT;                                                                                      \
-    }                                                                                              \
-    if (*ip == 239) {                                                                              \
-        ip += (condition) ? 2 : ip[1] + 2;                                                         \
-        NEXT;                                                                                      \
-    }
+    FUSE(152, (uint8_t)(*ip - 172) < 4, (SWord)(*ip & 3) * 256 + ip[1], condition)
+#define FUSE_sista(condition) FUSE(192, *ip == 239, ip[1], condition)
 #define COMPARE(set, name, operator, special, outcome)                                             \
     set##_##name : {                                                                               \
         Oop b = sp[0], a = sp[1];                                                                  \
@@ -745,18 +808,21 @@ v3_super:
     args = ip[-1] >> 5;
     goto super_send;
 sista_send:
+    selector = LITERAL(*ip >> 3);
+    args = *ip++ & 7;
+    goto send;
+extended_send:
     selector = LITERAL((*ip >> 3) + ext_a * 32);
-    args = (unsigned)((*ip & 7) + ext_b * 8);
-    ip++;
-    ext_a = 0, ext_b = 0, b_seen = false;
+    args = (unsigned)((*ip++ & 7) + ext_b * 8);
     goto send;
 sista_super:
+    selector = LITERAL(*ip >> 3);
+    args = *ip++ & 7;
+    goto super_send;
+extended_super:
     selector = LITERAL((*ip >> 3) + ext_a * 32);
-    offset = ext_b;
-    args = (unsigned)((*ip & 7) + (offset >= 64 ? offset - 64 : offset) * 8);
-    ip++;
-    ext_a = 0, ext_b = 0, b_seen = false;
-    if (offset < 64)
+    args = (unsigned)((*ip++ & 7) + (ext_b >= 64 ? ext_b - 64 : ext_b) * 8);
+    if (ext_b < 64)
         goto super_send;
     value = follow(*sp++);
     goto directed_super;
@@ -865,7 +931,7 @@ activate: {
     for (unsigned i = args; i < entry->temps; i++)
         PUSH(heap->nil);
     ip = word_pointer(entry->method + entry->first_ip);
-    dispatch = modes[entry->flags >> FRAME_MODE_SHIFT & FRAME_MODE_MASK];
+    ENTER_FRAME(entry->flags);
     if (UNLIKELY(entry->no_poll))
         goto enter_quiet;
 }
@@ -948,8 +1014,6 @@ method_return:
 block_return_nil:
     value = heap->nil;
     goto do_return;
-block_return_top_a:
-    ext_a = 0, ext_b = 0, b_seen = false;
 block_return_top:
     value = *sp++;
 do_return: {
@@ -962,7 +1026,7 @@ do_return: {
     *sp = value;
     ip = word_pointer(fp[FRAME_RETURN]);
     fp = caller;
-    dispatch = modes[fp[FRAME_FLAGS] >> FRAME_MODE_SHIFT & FRAME_MODE_MASK];
+    ENTER_FRAME(fp[FRAME_FLAGS]);
     RESUME;
 }
 return_married:
@@ -994,50 +1058,69 @@ unsure: /* any bytecode of a frame with FRAME_UNSURE */
 unknown: /* ip is behind the opcode; the send's pc is the opcode's */
     ip--;
 broken: /* the instruction met an object it cannot work on; ip is behind it */
-    ext_a = 0, ext_b = 0, b_seen = false;
     SAVE;
     value = return_unknown_bytecode(vm);
     goto after_helper;
 no_memory: /* for an object the bytecode makes: it begins again. The ip saved is behind the opcode. */
-    if (!memory_make_room(vm, ROOM_FOR_BYTECODE)) {
-        report_fatal(vm, "no memory left");
-        return;
-    }
+    if (!memory_make_room(vm, ROOM_FOR_BYTECODE))
+        goto out_of_memory;
     LOAD;
     ip--;
     NEXT;
+out_of_memory:
+    report_fatal(vm, "no memory left");
+    return;
 
     /* ---- Closures and primitives as bytecodes ---- */
 
 v3_closure:
-    SAVE;
-    value = fast_push_closure(vm, ip[0] & 15, ip[0] >> 4, pointer_word(ip + 3));
-    if (UNLIKELY(!value))
-        goto no_memory;
-    LOAD_SP;
-    ip += 3 + ip[1] * 256 + ip[2];
-    NEXT;
+    args = ip[0] & 15;
+    index = ip[0] >> 4;
+    offset = ip[1] * 256 + ip[2];
+    ip += 3;
+    goto make_closure;
 sista_closure:
+    args = ip[0] & 7;
+    index = ip[0] >> 3 & 7;
+    offset = ip[1];
+    ip += 2;
+    goto make_closure;
+extended_closure:
+    args = (unsigned)((ip[0] & 7) + ext_a % 16 * 8);
+    index = (ip[0] >> 3 & 7) + ext_a / 16 * 8;
+    offset = ip[1] + ext_b * 256;
+    ip += 2;
+make_closure: /* args, index copied values, its code from ip on: offset bytes */
     SAVE;
-    value = fast_push_closure(vm, (unsigned)((ip[0] & 7) + ext_a % 16 * 8),
-                              (unsigned)((ip[0] >> 3 & 7) + ext_a / 16 * 8), pointer_word(ip + 2));
-    if (UNLIKELY(!value))
-        goto no_memory;
+    value = fast_push_closure(vm, args, (unsigned)index, pointer_word(ip));
+    if (UNLIKELY(!value)) {
+        if (!memory_make_room(vm, ROOM_FOR_BYTECODE))
+            goto out_of_memory;
+        LOAD;
+        goto make_closure;
+    }
     LOAD_SP;
-    ip += 2 + ip[1] + ext_b * 256;
-    ext_a = 0, ext_b = 0, b_seen = false;
+    ip += offset;
     NEXT;
+extended_full_closure:
+    index = ip[0] + ext_a * 256;
+    goto make_full_closure;
 full_closure:
+    index = ip[0];
+make_full_closure:
     SAVE;
-    value = LITERAL(ip[0] + ext_a * 256);
+    value = LITERAL(index);
     if (UNLIKELY(is_forwarded(value)))
         value = follow(value);
     if (!is_code(value))
         goto broken;
     value = fast_push_full_closure(vm, value, ip[1]);
-    if (UNLIKELY(!value))
-        goto no_memory;
-    ext_a = 0, ext_b = 0, b_seen = false;
+    if (UNLIKELY(!value)) {
+        if (!memory_make_room(vm, ROOM_FOR_BYTECODE))
+            goto out_of_memory;
+        LOAD;
+        goto make_full_closure;
+    }
     LOAD_SP;
     ip += 2;
     NEXT;
@@ -1058,7 +1141,6 @@ sista_primitive:
     NEXT;
 mapped_primitive:
     SAVE;
-    ext_a = 0, ext_b = 0, b_seen = false;
     value = inline_mapped_run(vm, *ip);
     if (!value)
         goto unknown;
