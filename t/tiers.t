@@ -202,7 +202,16 @@ sub run {
 
 my $hot = '--jit=x64,threshold=1,loop-threshold=1';
 my @tiers = ("$hot", "$hot --torture=deopt:3", "$hot --torture=deopt:5 --check --code-zone=32K --eden=64K");
-push @tiers, "$hot --cpu=sim" if `$osvm plugins` =~ /^cpu +sim /m;
+my @processors = ('', `$osvm plugins` =~ /^cpu +sim /m ? ' --cpu=sim' : ());
+push @tiers, "$hot$processors[1]" if $processors[1];
+if ($ENV{OSVM_TEST_LONG}) {
+    for my $processor (@processors) {
+        for my $stress ('--code-zone=32K', '--torture=deopt', '--torture=scavenge:50,collect:3000,move,poison',
+            '--gc=sweep --code-zone=32K --torture=deopt:3,scavenge:100,collect:5000,move,poison --check') {
+            push @tiers, "$hot $stress$processor";
+        }
+    }
+}
 my $cases = 0;
 for my $set (qw(sista v3)) {
     my $image = "$dir/$set.image";

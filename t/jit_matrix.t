@@ -1,0 +1,64 @@
+#!/usr/bin/env perl
+# The image's own tests in machine code under stress: every method compiled at its first call, with a code
+# zone so small that methods are thrown out all the time, collections all the time, frames that change tier
+# at every poll point, and all of these together, over collectors and variants, natively and on the
+# simulated processor. By default a part of it; all with OSVM_TEST_LONG.
+use strict;
+use warnings;
+use Test::More;
+
+my $osvm = $ENV{OSVM} || 'build/osvm';
+my $long = $ENV{OSVM_TEST_LONG};
+my ($plugins) = join '', `$osvm plugins`;
+plan skip_all => 'built without JIT' unless $plugins =~ /^jit +x64 /m;
+my $simulator = $plugins =~ /^cpu +sim /m;
+
+my $all = '--jit=x64,threshold=1,loop-threshold=1';
+my %stress = (
+    hot      => [$all],
+    zone     => [$all, '--code-zone=48K'],
+    collect  => [$all, '--torture=scavenge:100,collect:3000,move,poison'],
+    deopt    => [$all, '--torture=deopt'],
+    together => [$all, '--code-zone=48K', '--torture=deopt:3,scavenge:200,collect:5000,move,poison,seed:3'],
+);
+# Of each configuration what is said about it; `tests` limits what is run.
+my @matrix;
+for my $stress (sort keys %stress) {
+    for my $gc ('compact', 'sweep') {
+        for my $variant ('production', 'checked') {
+            for my $cpu ('native', $simulator ? 'sim' : ()) {
+                push @matrix, {stress => $stress, gc => $gc, variant => $variant, cpu => $cpu, tests => ''};
+            }
+        }
+    }
+}
+# Each stress natively; together also checked, and on the simulated processor with what switches processes
+# and frames most.
+my @short = (
+    (map { {stress => $_, gc => 'compact', variant => 'production', cpu => 'native', tests => ''} } qw(hot zone collect)),
+    {stress => 'deopt',    gc => 'sweep',   variant => 'production', cpu => 'native', tests => 'Process'},
+    {stress => 'together', gc => 'compact', variant => 'checked',    cpu => 'native', tests => 'Process'},
+    {stress => 'together', gc => 'sweep',   variant => 'production', cpu => 'native', tests => 'Exception'},
+    ($simulator ? map { {stress => 'together', gc => 'compact', variant => 'checked', cpu => 'sim', tests => $_} }
+        'Process', 'Exception' : ()),
+);
+
+for my $c ($long ? @matrix : @short) {
+    my $name = "$c->{stress}, $c->{gc}, $c->{variant}, $c->{cpu}";
+    my @options = (@{$stress{$c->{stress}}}, "--gc=$c->{gc}", "--cpu=$c->{cpu}", '--log=info');
+    push @options, '--check' if $c->{variant} eq 'checked';
+    my @lines = split /\n/, `timeout 1500 $osvm @options test --tap $c->{tests} 2>&1`;
+    is($? >> 8, 0, "$name: ends normally");
+    my ($plan) = map { /^1\.\.(\d+)$/ ? $1 : () } @lines;
+    my $ran = grep { /^ok \d+/ } @lines;
+    ok($plan && $ran == $plan, "$name: $ran tests pass")
+        or diag(join "\n", @lines[0 .. ($#lines > 40 ? 40 : $#lines)]);
+    my ($said) = grep { /jit: \d+ compiled/ } @lines;
+    my ($evicted) = ($said // '') =~ /(\d+) evicted/;
+    my ($left, $back) = ($said // '') =~ /(\d+) frames turned into the interpreter's, (\d+) back/;
+    my ($machine, $points) = ($said // '') =~ /(\d+) of (\d+) activations/;
+    ok($evicted, "$name: methods were thrown out") if $c->{stress} =~ /zone|together/;
+    ok($left && $back, "$name: frames changed tier both ways") if $c->{stress} =~ /deopt|together/;
+    ok($points && $machine / $points > 0.95, "$name: nearly all of it ran in machine code") if $c->{stress} eq 'hot';
+}
+done_testing();
