@@ -198,6 +198,7 @@ static void ask_routine(Unit *u, const Binary *o, unsigned routine, SWord argume
         if (!o->constant)
             branch_if_float(b, o->b, unused(busy), ask);
         push_operands(u, o);
+        op_ab(b, JIT_MOVE, JIT_RECEIVER, o->a);
         op_jump(b, send);
         build_here(b, ask);
     }
@@ -206,6 +207,7 @@ static void ask_routine(Unit *u, const Binary *o, unsigned routine, SWord argume
     op_load(b, JIT_B, JIT_SP, 0, WORD_SHIFT);
     op_av(b, JIT_CONSTANT, JIT_C, argument);
     build_call(b, (Routine)routine);
+    op_load(b, JIT_RECEIVER, JIT_SP, WORD_BYTES, WORD_SHIFT);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, send);
     op_v(b, JIT_DROP, 2);
     settle(u, o, jump);
@@ -220,9 +222,10 @@ static void close_binary(Unit *u, const Binary *o, unsigned routine, SWord argum
     build_here(b, o->slow);
     small_floats(u, o, routine, argument, jump);
     unsigned send = build_label(b);
-    if (routine == NO_ROUTINE)
+    if (routine == NO_ROUTINE) {
         push_operands(u, o);
-    else
+        op_ab(b, JIT_MOVE, JIT_RECEIVER, o->a);
+    } else
         ask_routine(u, o, routine, argument, jump, send);
     build_here(b, send);
     unit_emit_send(u, ~(int)o->special, 1, false);
@@ -541,6 +544,40 @@ static void class_of(Unit *u)
     sim_push_register(u, JIT_RESULT);
 }
 
+/* Of arrays and byte strings; the others are asked. */
+static void size(Unit *u)
+{
+    Build *b = &u->b;
+    unsigned sized = build_label(b), done = build_label(b), send = build_label(b);
+    sim_spill(u, 1);
+    sim_pop_to(u, JIT_A);
+    sim_flush(u);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_A, TAG_MASK, send);
+    op_load(b, JIT_D, JIT_A, 0, 2);
+    op_load(b, JIT_RESULT, JIT_A, HEADER_BYTES - 1, 0);
+    op_ab(b, JIT_MOVE, JIT_E, JIT_D);
+    op_av(b, JIT_AND_CONSTANT, JIT_E, (SWord)HEADER_CLASS_MASK);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, HEADER_SLOTS_OVERFLOW, send);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_E, CLASS_ARRAY, sized);
+    op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, CLASS_BYTE_STRING, send);
+    op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_D, HEADER_FORMAT_SHIFT);
+    op_av(b, JIT_AND_CONSTANT, JIT_D, 7);
+    op_av(b, JIT_SHIFT_LEFT_CONSTANT, JIT_RESULT, WORD_SHIFT);
+    op_ab(b, JIT_SUBTRACT, JIT_RESULT, JIT_D);
+    build_here(b, sized);
+    retag(b, JIT_RESULT);
+    build_here(b, done);
+    build_cold(b);
+    build_here(b, send);
+    op_ab(b, JIT_PUSH, JIT_A, 0);
+    op_ab(b, JIT_MOVE, JIT_RECEIVER, JIT_A);
+    unit_emit_send(u, ~18, 0, false);
+    op_jump(b, done);
+    build_main(b);
+    u->self_loaded = false;
+    sim_push_register(u, JIT_RESULT);
+}
+
 bool unit_special(Unit *u, unsigned index)
 {
     switch (index) {
@@ -560,6 +597,7 @@ bool unit_special(Unit *u, unsigned index)
     case 13: floor_division(u, true); return true;
     case 14: bitwise(u, JIT_AND, 14); return true;
     case 15: bitwise(u, JIT_OR, 15); return true;
+    case 18: size(u); return true;
     case 22: identical(u, true); return true;
     case 23: class_of(u); return true;
     case 24: identical(u, false); return true;

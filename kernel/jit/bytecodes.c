@@ -53,7 +53,6 @@ void unit_emit_send(Unit *u, int literal, unsigned args, bool is_super)
     Build *b = &u->b;
     unsigned tag = build_pool(b, 0, ROLE_TAG);
     build_pool(b, 0, ROLE_TARGET);
-    op_load(b, JIT_RECEIVER, JIT_SP, (SWord)args * WORD_BYTES, WORD_SHIFT);
     op_av(b, JIT_LITERAL, JIT_CLASS, (SWord)tag);
     op_v(b, JIT_CALL_LITERAL, (SWord)tag + 1);
     build_map(b, MAP_SEND, unit_next_pc(u));
@@ -76,7 +75,14 @@ void unit_emit_send(Unit *u, int literal, unsigned args, bool is_super)
 
 void unit_send(Unit *u, int literal, unsigned args, bool is_super)
 {
+    SimEntry receiver = sim_top(u, args);
     sim_flush(u);
+    if (receiver.kind == SIM_SPILLED)
+        op_load(&u->b, JIT_RECEIVER, JIT_SP, (SWord)args * WORD_BYTES, WORD_SHIFT);
+    else if (receiver.kind == SIM_RECEIVER)
+        sim_self(u);
+    else
+        sim_load(u, receiver, JIT_RECEIVER);
     unit_emit_send(u, literal, args, is_super);
     if (u->depth < args + 1) {
         u->b.failed = true;
@@ -119,10 +125,39 @@ unsigned unit_target(Unit *u, int64_t target)
     return poll;
 }
 
+/* The conditional jump at the target of `jump`, if there is one. */
+static bool decides(const Unit *u, const Instruction *jump, Instruction *conditional)
+{
+    return jump->op == OP_JUMP && jump->target > jump->pc &&
+           bytecode_decode(u->view.set, u->view.bytes, u->view.count, (uint32_t)jump->target,
+                           conditional) &&
+           (conditional->op == OP_JUMP_IF_TRUE || conditional->op == OP_JUMP_IF_FALSE);
+}
+
+static bool is_boolean(SimEntry entry)
+{
+    return entry.kind == SIM_VARIABLE && entry.value != VAR(heap.nil);
+}
+
+static bool takes(const Instruction *conditional, SimEntry entry)
+{
+    return (entry.value == VAR(heap.true_object)) == (conditional->op == OP_JUMP_IF_TRUE);
+}
+
+/* The value of and: or or: on its way to the jump that asks for it goes where that one does. */
 static void jump(Unit *u)
 {
+    Instruction conditional, this = u->now;
+    SimEntry top = sim_top(u, 0);
+    int64_t target = u->now.target;
+    if (is_boolean(top) && decides(u, &u->now, &conditional)) {
+        sim_drop(u, 1);
+        target = takes(&conditional, top) ? conditional.target : (int64_t)conditional.next;
+        u->now = conditional; /* a jump back is one from there */
+    }
     sim_flush(u);
-    op_jump(&u->b, unit_target(u, u->now.target));
+    op_jump(&u->b, unit_target(u, target));
+    u->now = this;
     u->dead = true;
 }
 
@@ -160,11 +195,10 @@ void unit_branch_on_result(Unit *u, const Instruction *jump)
 static void conditional(Unit *u)
 {
     SimEntry top = sim_top(u, 0);
-    if (top.kind == SIM_VARIABLE && top.value != VAR(heap.nil)) {
-        bool value = top.value == VAR(heap.true_object);
+    if (is_boolean(top)) {
         sim_drop(u, 1);
         sim_flush(u);
-        if (value == (u->now.op == OP_JUMP_IF_TRUE)) {
+        if (takes(&u->now, top)) {
             op_jump(&u->b, unit_target(u, u->now.target));
             u->dead = true;
         }
@@ -820,6 +854,15 @@ static uint32_t next_of(const Unit *u)
     return u->now.op == OP_PUSH_CLOSURE ? (uint32_t)u->now.target : u->now.next;
 }
 
+static bool make_target(Unit *u, int64_t target)
+{
+    if (target < u->from || target >= u->to)
+        return false;
+    if (u->targets[target] == LABEL_NONE)
+        u->targets[target] = (uint16_t)build_label(&u->b);
+    return true;
+}
+
 static bool find_targets(Unit *u)
 {
     for (uint32_t pc = u->from; pc < u->to;) {
@@ -830,12 +873,11 @@ static bool find_targets(Unit *u)
         if (!decode(u, pc))
             return false;
         OperationKind kind = instruction_kind(&u->now);
-        if (kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP) {
-            if (u->now.target < u->from || u->now.target >= u->to)
-                return false;
-            if (u->targets[u->now.target] == LABEL_NONE)
-                u->targets[u->now.target] = (uint16_t)build_label(&u->b);
-        }
+        Instruction conditional;
+        if ((kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP) && !make_target(u, u->now.target))
+            return false;
+        if (decides(u, &u->now, &conditional) && !make_target(u, conditional.next))
+            return false;
         pc = next_of(u);
     }
     return true;

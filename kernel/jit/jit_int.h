@@ -397,7 +397,8 @@ Word unit_next_pc(const Unit *u);
 Word unit_this_pc(const Unit *u);
 /* A send of operands that lie in memory; RESULT is pushed on the simulated stack. */
 void unit_send(Unit *u, int literal, unsigned args, bool is_super);
-/* The same without touching the simulated stack: RESULT is the answer. */
+/* The same without touching the simulated stack; the receiver is in RECEIVER too. RESULT is the
+ * answer. */
 void unit_emit_send(Unit *u, int literal, unsigned args, bool is_super);
 /* In the cold section: the interpreter goes on at the current bytecode. The label of it. */
 unsigned unit_exit(Unit *u);

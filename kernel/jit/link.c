@@ -99,8 +99,9 @@ static void make_polymorphic(Vm *vm, Piece *piece, JitSend *site, Word class_ind
     Piece *cache = make_cache(vm);
     if (!cache || evicted != jit_of(vm)->reclaims)
         return;
-    add_case(vm, cache, old_class, target_of(piece, site));
-    add_case(vm, cache, class_index, jit_code(target) + target->checked);
+    Piece *old = jit_piece_at(jit_of(vm), target_of(piece, site));
+    add_case(vm, cache, old_class, jit_code(old) + old->unchecked);
+    add_case(vm, cache, class_index, jit_code(target) + target->unchecked);
     set(vm, piece, site, NO_CLASS, jit_code(cache));
 }
 
@@ -110,7 +111,7 @@ void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *tar
     Piece *cache = cache_of(vm, piece, site);
     if (cache) {
         if (cache->cases < CASES_MOST)
-            add_case(vm, cache, class_index, entry);
+            add_case(vm, cache, class_index, jit_code(target) + target->unchecked);
     } else if (target_of(piece, site) == unlinked(vm))
         set(vm, piece, site, class_index, entry);
     else if (jit_pool(piece)[site->pool] != class_index)

@@ -427,6 +427,20 @@ static void inline_code(Unit *u, unsigned slow)
     answer(u);
 }
 
+static void inline_hash_multiply(Unit *u, unsigned slow)
+{
+    enum { FACTOR = 1664525, MASK = 0xFFFFFFF };
+    Build *b = &u->b;
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_RECEIVER, 1, slow);
+    op_ab(b, JIT_MOVE, JIT_RESULT, JIT_RECEIVER);
+    op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_RESULT, SMALL_INTEGER_SHIFT);
+    op_av(b, JIT_CONSTANT, JIT_A, FACTOR);
+    op_ab(b, JIT_MULTIPLY, JIT_RESULT, JIT_A);
+    op_av(b, JIT_AND_CONSTANT, JIT_RESULT, MASK);
+    tag(u, JIT_RESULT, false);
+    answer(u);
+}
+
 /* Of objects that have a hash already. */
 static void inline_identity_hash(Unit *u, unsigned slow)
 {
@@ -468,6 +482,10 @@ static void inline_primitive(Unit *u, unsigned slow)
     case 111:
         if (u->args == 0)
             inline_class(u, slow);
+        break;
+    case 159:
+        if (u->args == 0)
+            inline_hash_multiply(u, slow);
         break;
     case 170:
         if (u->args == 1)
