@@ -6,7 +6,7 @@
  *   compile.c    runs the above, encodes, installs
  *   zone.c       memory of the zone: allocation, reclaiming, moving
  *   methods.c    which code is where; references; forgetting
- *   link.c       send sites, polymorphic caches
+ *   link.c       send sites, polymorphic caches; open.c: open caches
  *   routines.c   C routines that machine code calls
  *   frames.c     frames between the tiers; entry.c: from the interpreter
  *
@@ -91,7 +91,8 @@ typedef struct {
     bool is_super;
 } JitSend;
 
-typedef enum { PIECE_METHOD, PIECE_BLOCK, PIECE_CACHE } PieceKind;
+/* PIECE_CACHE: of one site; PIECE_OPEN: of all sites of one selector. */
+typedef enum { PIECE_METHOD, PIECE_BLOCK, PIECE_CACHE, PIECE_OPEN } PieceKind;
 
 typedef struct Piece {
     Word start;         /* of the pool */
@@ -117,6 +118,7 @@ typedef struct Piece {
     uint32_t cases;     /* PIECE_CACHE: in use */
     struct Piece *blocks; /* of embedded blocks, linked through `next_block` */
     struct Piece *next_block;
+    struct Piece *next_open; /* PIECE_OPEN: through the list of them */
 } Piece;
 
 /* ---- The JIT ---- */
@@ -168,6 +170,10 @@ typedef struct Jit {
     uint32_t piece_count, piece_capacity;
     PcFacts pcs[PC_ENTRIES]; /* asked about lately; emptied when a piece goes or moves */
     bool young_only;       /* the collection that follows moves young objects only */
+    Piece *open;           /* the open caches, through `next_open` */
+    bool open_used;        /* their table has entries */
+    bool linked;           /* some site may be */
+    uint64_t opens_made;
     uint64_t compiled, refused, evicted, reclaims, runs;
     uint64_t frames_left, frames_entered; /* changed tier while they waited */
 } Jit;
@@ -185,6 +191,11 @@ static inline Word *jit_pool(const Piece *piece)
 static inline Word jit_code(const Piece *piece)
 {
     return piece->start + (Word)piece->pool_words * WORD_BYTES;
+}
+
+static inline bool jit_is_cache(const Piece *piece)
+{
+    return piece->kind == PIECE_CACHE || piece->kind == PIECE_OPEN;
 }
 
 static inline Oop jit_piece_method(const Piece *piece)
@@ -466,6 +477,17 @@ Oop link_selector(Vm *vm, const Piece *piece, const JitSend *site);
 void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target);
 void link_clear(Vm *vm, Piece *piece, JitSend *site);
 void link_remove(Vm *vm, const Piece *target);
+
+/* Into A: the class index of RECEIVER. */
+void link_read_class(Build *b);
+
+/* open.c */
+Piece *open_find(Vm *vm, Oop selector);
+Piece *open_make(Vm *vm, Oop selector); /* may move or forget code; NULL: no room */
+/* A send of the selector to the class runs the target. */
+void open_add(Vm *vm, Oop selector, Word class_index, const Piece *target);
+void open_forget(Vm *vm); /* what the table says */
+void open_free_all(Vm *vm); /* no site is linked */
 
 /* frames.c */
 typedef void (*PcVisitor)(Vm *vm, Word *frame, Word *pc, Word *above, void *context);

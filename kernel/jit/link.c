@@ -1,4 +1,4 @@
-/* Send sites: unlinked, linked to one class, or to a polymorphic cache of up to six.
+/* Send sites: unlinked, linked to one class, to a polymorphic cache of up to six, or to an open one.
  *
  * A site is two words of its piece's pool: the class index it expects and the address it calls, the
  * checked entry of a method, a cache, or the stub of ROUTINE_SEND, which finds out. Callees that
@@ -26,17 +26,24 @@ static Word target_of(const Piece *piece, const JitSend *site)
     return jit_pool(piece)[site->pool + 1];
 }
 
-static Piece *cache_of(Vm *vm, const Piece *piece, const JitSend *site)
+static Piece *callee_of(Vm *vm, const Piece *piece, const JitSend *site, PieceKind kind)
 {
     Word target = target_of(piece, site);
     Piece *callee = target == unlinked(vm) ? NULL : jit_piece_at(jit_of(vm), target);
-    return callee && callee->kind == PIECE_CACHE ? callee : NULL;
+    return callee && callee->kind == kind ? callee : NULL;
+}
+
+static Piece *cache_of(Vm *vm, const Piece *piece, const JitSend *site)
+{
+    return callee_of(vm, piece, site, PIECE_CACHE);
 }
 
 static void set(Vm *vm, Piece *piece, const JitSend *site, Word class_index, Word target)
 {
     jit_put(jit_of(vm), piece, site->pool, class_index);
     jit_put(jit_of(vm), piece, site->pool + 1u, target);
+    if (target != unlinked(vm))
+        jit_of(vm)->linked = true;
 }
 
 void link_clear(Vm *vm, Piece *piece, JitSend *site)
@@ -46,20 +53,35 @@ void link_clear(Vm *vm, Piece *piece, JitSend *site)
 
 /* ---- Polymorphic caches ---- */
 
+void link_read_class(Build *b)
+{
+    unsigned immediate = build_label(b), on = build_label(b);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, immediate);
+    op_load(b, JIT_A, JIT_RECEIVER, 0, 2);
+    op_av(b, JIT_AND_CONSTANT, JIT_A, (SWord)HEADER_CLASS_MASK);
+    build_here(b, on);
+    build_cold(b);
+    build_here(b, immediate);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_RECEIVER);
+    op_av(b, JIT_AND_CONSTANT, JIT_A, WORD_BITS == 64 ? (SWord)TAG_MASK : 1);
+    if (WORD_BITS == 32) { /* a SmallInteger has the lowest bit set, a Character the next */
+        op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_A, 0, on);
+        op_av(b, JIT_CONSTANT, JIT_A, CLASS_CHARACTER);
+    }
+    op_jump(b, on);
+    build_main(b);
+}
+
 static Piece *make_cache(Vm *vm)
 {
     Build b;
     build_open(&b, vm);
-    unsigned first = b.pool_words, immediate = build_label(&b), compare = build_label(&b);
+    unsigned first = b.pool_words;
     for (unsigned i = 0; i < CASES_MOST; i++) {
         build_pool(&b, NO_CLASS, ROLE_TAG);
         build_pool(&b, unlinked(vm), ROLE_TARGET);
     }
-    op_branch_value(&b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, immediate);
-    op_load(&b, JIT_A, JIT_RECEIVER, 0, 2);
-    op_av(&b, JIT_AND_CONSTANT, JIT_A, (SWord)HEADER_CLASS_MASK);
-    build_here(&b, compare);
-    op_ab(&b, JIT_MOVE, JIT_CLASS, JIT_A);
+    link_read_class(&b);
     for (unsigned i = 0; i < CASES_MOST; i++) {
         unsigned hit = build_label(&b);
         op_branch_value(&b, JIT_BRANCH_LITERAL, JIT_EQUAL, JIT_A, (SWord)(first + 2 * i), hit);
@@ -70,15 +92,6 @@ static Piece *make_cache(Vm *vm)
         build_main(&b);
     }
     op_abv(&b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)ROUTINE_SEND * WORD_BYTES);
-    build_cold(&b);
-    build_here(&b, immediate);
-    op_ab(&b, JIT_MOVE, JIT_A, JIT_RECEIVER);
-    op_av(&b, JIT_AND_CONSTANT, JIT_A, WORD_BITS == 64 ? (SWord)TAG_MASK : 1);
-    if (WORD_BITS == 32) {
-        op_branch_value(&b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_A, 0, compare);
-        op_av(&b, JIT_CONSTANT, JIT_A, CLASS_CHARACTER);
-    }
-    op_jump(&b, compare);
     Piece *piece = jit_install(&b, PIECE_CACHE);
     build_close(&b);
     return piece;
@@ -105,19 +118,43 @@ static void make_polymorphic(Vm *vm, Piece *piece, JitSend *site, Word class_ind
     set(vm, piece, site, NO_CLASS, jit_code(cache));
 }
 
+/* The site calls the open cache of its selector from now on; false: there is none and no room. */
+static bool open_site(Vm *vm, Piece *piece, JitSend *site, bool make)
+{
+    Oop selector = link_selector(vm, piece, site);
+    uint64_t reclaims = jit_of(vm)->reclaims;
+    Piece *open = open_find(vm, selector);
+    if (!open && make)
+        open = open_make(vm, selector);
+    if (!open || reclaims != jit_of(vm)->reclaims)
+        return false;
+    Piece *cache = cache_of(vm, piece, site);
+    set(vm, piece, site, NO_CLASS, jit_code(open));
+    if (cache)
+        jit_free_piece(vm, cache);
+    return true;
+}
+
+/* Another class has met the site. */
+static void widen(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
+{
+    Piece *cache = cache_of(vm, piece, site);
+    if (cache && cache->cases < CASES_MOST)
+        add_case(vm, cache, class_index, jit_code(target) + target->unchecked);
+    else if (!open_site(vm, piece, site, cache != NULL) && !cache)
+        make_polymorphic(vm, piece, site, class_index, target);
+}
+
 void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
 {
-    Word entry = jit_code(target) + target->checked;
-    Piece *cache = cache_of(vm, piece, site);
-    if (cache) {
-        if (cache->cases < CASES_MOST)
-            add_case(vm, cache, class_index, jit_code(target) + target->unchecked);
-    } else if (target_of(piece, site) == unlinked(vm))
-        set(vm, piece, site, class_index, entry);
-    else if (jit_pool(piece)[site->pool] != class_index)
-        make_polymorphic(vm, piece, site, class_index, target);
+    Word callee = target_of(piece, site);
+    bool fresh = callee == unlinked(vm);
+    if (callee_of(vm, piece, site, PIECE_OPEN))
+        open_add(vm, link_selector(vm, piece, site), class_index, target);
+    else if (fresh || jit_pool(piece)[site->pool] == class_index)
+        set(vm, piece, site, class_index, jit_code(target) + target->checked);
     else
-        set(vm, piece, site, class_index, entry);
+        widen(vm, piece, site, class_index, target);
 }
 
 /* ---- Unlinking ---- */
@@ -149,7 +186,8 @@ static void unlink_site(Vm *vm, Piece *piece, JitSend *site)
 static void unlink_where(Vm *vm, bool (*wanted)(Vm *, Piece *, JitSend *, void *), void *context)
 {
     Jit *jit = jit_of(vm);
-    for (uint32_t i = jit->piece_count; i-- > 0;) {
+    open_forget(vm);
+    for (uint32_t i = jit->linked ? jit->piece_count : 0; i-- > 0;) {
         if (i >= jit->piece_count)
             continue;
         Piece *piece = jit->pieces[i];
@@ -170,7 +208,7 @@ void link_remove(Vm *vm, const Piece *target)
 {
     unlink_where(vm, goes_to, (void *)target);
     Piece *piece = (Piece *)target;
-    for (uint32_t k = 0; k < piece->send_count; k++)
+    for (uint32_t k = 0; k < piece->send_count && jit_of(vm)->linked; k++)
         unlink_site(vm, piece, &piece->sends[k]);
 }
 
@@ -194,6 +232,8 @@ void jit_unlink(Vm *vm, Oop selector, Oop method)
     else if (method) {
         if (is_code(method))
             jit_forget(vm, method);
-    } else
+    } else {
         unlink_where(vm, any, NULL);
+        jit_of(vm)->linked = false;
+    }
 }

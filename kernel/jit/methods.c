@@ -33,7 +33,10 @@ Piece *jit_piece_at(const Jit *jit, Word pc)
 Piece *jit_piece_of(Vm *vm, Oop code)
 {
     Oop first = object_slot(code, 0);
-    return is_small_integer(first) || !jit_of(vm) ? NULL : jit_piece_at(jit_of(vm), first);
+    if (is_small_integer(first) || !jit_of(vm))
+        return NULL;
+    const PcFacts *facts = jit_pc_facts(jit_of(vm), first); /* the pool is no frame state */
+    return facts ? facts->piece : NULL;
 }
 
 Piece *jit_block_of(Vm *vm, Oop code, uint32_t start_pc)
@@ -74,9 +77,9 @@ const PcFacts *jit_pc_facts(Jit *jit, Word pc)
     if (__builtin_expect(facts->pc == pc, 1))
         return facts;
     Piece *piece = jit_piece_at(jit, pc);
-    if (!piece || pc < jit_code(piece))
+    if (!piece)
         return NULL;
-    uint32_t offset = (uint32_t)(pc - jit_code(piece));
+    uint32_t offset = (uint32_t)(pc - jit_code(piece)); /* of pools: where no code is */
     *facts = (PcFacts){pc, piece, map_at(piece, offset), site_at(piece, offset)};
     return facts;
 }
@@ -122,8 +125,10 @@ static void note_references(Vm *vm, Piece *piece)
 /* --code-map: what profilers call the code from here on, start and size in hexadecimal. */
 static void say_where(Vm *vm, const Piece *piece)
 {
-    char name[NAME_MAX_BYTES] = "polymorphic cache";
-    if (piece->kind != PIECE_CACHE)
+    char name[NAME_MAX_BYTES];
+    if (jit_is_cache(piece))
+        snprintf(name, sizeof name, "%s cache", piece->kind == PIECE_OPEN ? "open" : "polymorphic");
+    else
         name_code(vm, jit_piece_method(piece), name);
     jit_map_line(vm, jit_code(piece), piece->code_bytes, name);
 }
@@ -225,6 +230,7 @@ void jit_objects_will_move(Vm *vm, bool young_only)
     if (!jit)
         return;
     jit->young_only = young_only;
+    open_forget(vm); /* it has selectors */
     if (!young_only)
         jit_unlink(vm, NO_OOP, NO_OOP);
 }

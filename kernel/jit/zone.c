@@ -215,6 +215,7 @@ void zone_reclaim(Vm *vm, Word bytes)
     Word wanted = (jit->end - jit->first) / 4;
     jit->reclaims++;
     jit_unlink(vm, NO_OOP, NO_OOP);
+    open_free_all(vm);
     for (uint32_t i = 0; i < jit->piece_count; i++)
         jit->pieces[i]->counted = false;
     frames_each(vm, count_pc, NULL);

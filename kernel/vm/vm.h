@@ -91,8 +91,15 @@ typedef struct {
     Word stack_page_bytes;
 } VmCounters;
 
+/* A send of many classes, for machine code: a word more makes the size a power of 2. */
+enum { JIT_STUBS_MAX = 40, JIT_OPEN_SENDS = 512 };
+typedef struct {
+    Word selector, class_index; /* no selector: empty */
+    Word target;                /* an entry of machine code, behind its check of the class */
+    Word unused;
+} JitOpenSend;
+
 /* What machine code and its stubs reach from VM; see kernel/jit/. */
-enum { JIT_STUBS_MAX = 40 };
 typedef struct {
     Word zone_start, zone_bytes;  /* of the code zone; no bytes: there is no JIT */
     Word c_sp;                    /* C's stack pointer while machine code runs */
@@ -101,6 +108,7 @@ typedef struct {
     Word stubs[JIT_STUBS_MAX];    /* addresses of stubs, by routine */
     Word routines[JIT_STUBS_MAX]; /* what stubs call: the only addresses that depend on the host */
     struct Jit *state;            /* C's side; NULL: there is no JIT */
+    JitOpenSend open_sends[JIT_OPEN_SENDS]; /* kernel/jit/open.c */
 } VmJit;
 
 struct Vm {

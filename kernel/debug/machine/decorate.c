@@ -51,8 +51,9 @@ static bool stub_name(Vm *vm, uintptr_t address, char *text)
 
 static void piece_name(Vm *vm, const Piece *piece, char *text)
 {
-    if (piece->kind == PIECE_CACHE) {
-        snprintf(text, NAME_MAX_BYTES, "polymorphic cache");
+    if (jit_is_cache(piece)) {
+        snprintf(text, NAME_MAX_BYTES, piece->kind == PIECE_OPEN ? "open cache"
+                                                                 : "polymorphic cache");
         return;
     }
     name_code(vm, jit_piece_method(piece), text);
@@ -103,7 +104,7 @@ static const JitSend *send_of_pool(const Piece *piece, unsigned index)
 
 static void selector_of_send(const Decorator *d, const JitSend *send, char *text)
 {
-    Oop selector = send && d->piece->kind != PIECE_CACHE ? link_selector(d->vm, d->piece, send)
+    Oop selector = send && !jit_is_cache(d->piece) ? link_selector(d->vm, d->piece, send)
                                                          : NO_OOP;
     if (selector)
         name_object(d->vm, selector, text);
@@ -167,7 +168,7 @@ static bool frame_operand(const Decorator *d, SWord offset, char *text)
         snprintf(text, DECORATED_MAX, "%s", fixed[slot - FRAME_RECEIVER]);
         return true;
     }
-    if (!d->piece || d->piece->kind == PIECE_CACHE)
+    if (!d->piece || jit_is_cache(d->piece))
         return false;
     unsigned args = d->piece->args;
     SWord index = slot > FRAME_RETURN ? (SWord)args + FRAME_RETURN - slot

@@ -64,7 +64,7 @@ static void find_labels(Printer *p)
 
 static const char *entry_at(const Piece *piece, uint32_t offset)
 {
-    if (piece->kind == PIECE_CACHE)
+    if (jit_is_cache(piece))
         return NULL;
     return offset == piece->checked && piece->kind == PIECE_METHOD && piece->unchecked
                ? "entry of sends: class to be checked"
