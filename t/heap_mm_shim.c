@@ -113,7 +113,7 @@ int main(void)
     has_text(confession(crime_dead_class), "names no class (H4)", "an object without a class");
     if (WORD_BITS == 64)
         has_text(confession(crime_unfilled), "illegal immediate (H1)", "a slot nobody filled");
-    has_text(confession(crime_overlap), "a root holds", "an object that swallows the next");
+    has_text(confession(crime_overlap), "holds", "an object that swallows the next");
     has_text(confession(crime_adopt_twice), "used heap", "a second image");
     has_text(confession(crime_remembered_bit), "have the remembered bit", "a bit without an entry");
     return done_testing();

@@ -382,18 +382,24 @@ static void check_piece(const char *name, Word start, Word end, Check *check)
     check->bytes += end - start;
 }
 
-/* Meets every noted chunk again, clears the notes, counts. */
+/* Meets every noted chunk again, clears the notes, counts. What is free and was not noted
+ * is lost to allocation. */
 static void check_walk(const Chunks *chunks, Check *check)
 {
-    Word met = 0, limit = chunks->heap->old_end;
+    Word met = 0, lost = 0, limit = chunks->heap->old_end;
+    Oop first_lost = NO_OOP;
     for (Oop object = object_at_start(chunks->heap->old_start); object < limit;
          object = heap_next_object(object, limit)) {
         Header header = header_of(object);
-        if (header_class_index(header) == CLASS_FREE && header & HEADER_GREY) {
-            *header_at(object) = header & ~HEADER_GREY;
-            met++;
-        }
+        if (header_class_index(header) != CLASS_FREE)
+            continue;
+        met += (header & HEADER_GREY) != 0;
+        first_lost = header & HEADER_GREY || lost++ ? first_lost : object;
+        *header_at(object) = header & ~HEADER_GREY;
     }
+    if (lost)
+        found(check, "%" PRIuWORD " free chunks are on no list, the first 0x%" PRIxWORD " of %"
+              PRIuWORD " bytes (C5)", lost, first_lost, chunk_size(first_lost));
     if (met != check->listed)
         found(check, "%" PRIuWORD " chunks are listed, %" PRIuWORD " of them met by a walk (C1)",
               check->listed, met);

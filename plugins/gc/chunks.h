@@ -14,7 +14,8 @@
  *      list of its size; no two chunks overlap;
  *  C2  a list has its bit in the map exactly if it is not empty;
  *  C3  free_bytes and count are the sums over lists, run and tail;
- *  C4  run and tail are empty or a chunk of 16 bytes or more.
+ *  C4  run and tail are empty or a chunk of 16 bytes or more;
+ *  C5  nothing else in old space has class CLASS_FREE.
  */
 #ifndef OSVM_PLUGINS_GC_CHUNKS_H
 #define OSVM_PLUGINS_GC_CHUNKS_H
@@ -57,7 +58,7 @@ void chunks_extend(Chunks *chunks, Word from, Word end);
 Word chunks_trim(Chunks *chunks, Word keep);
 /* Size of the largest block that can be allocated. */
 Word chunks_largest(const Chunks *chunks);
-/* Verifies C1 to C4; answers the number of findings. */
+/* Verifies C1 to C5; answers the number of findings. */
 size_t chunks_check(const Chunks *chunks, ChunkReport report, void *context);
 
 /* Takes `bytes` from the front of [*start, end), if what is left is nothing or a

@@ -15,6 +15,7 @@ typedef struct {
     size_t objects;       /* that walking found */
     unsigned name_slot;   /* of classes; 0: not known */
     size_t remembered_bits; /* objects that have the bit */
+    size_t roots;         /* looked at, in the order of paths */
     unsigned paths_left;  /* how many findings may still say how their object is reached */
 } Check;
 

@@ -314,8 +314,9 @@ static void check_root(void *context, Oop *slot)
 {
     Check *c = context;
     if (is_object(*slot) && !leak_is_known(c, *slot))
-        leak_find(c, LEAK_ROOTS, NO_OOP, "a root holds 0x%" PRIxWORD ", which is no object (H1)",
-                  *slot);
+        leak_find(c, LEAK_ROOTS, NO_OOP, "root %zu holds 0x%" PRIxWORD ", which is no object (H1)",
+                  c->roots, *slot);
+    c->roots++;
 }
 
 static void check_roots(Check *c)
