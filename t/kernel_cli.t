@@ -84,6 +84,15 @@ refused('--gc=a/b plugins', 64, qr/NAME\[:VARIANT\]/);
 refused('convert x.image', 64, qr/--bits/);
 refused('--deterministic=perhaps x.image', 64, qr/yes or no/);
 
+# What writes says so in a world where nothing is written.
+for my $world ('muted', 'denied') {
+    my $asm = spew('m.txt', '');
+    for my $command ("convert --bits=32 x.image -o $dir/out.image", "build x.st -o $dir/out.image",
+        "asm $asm --image=x.image -o $dir/out.image") {
+        refused("--world=$world $command", 77, qr{nothing is written in the world '$world', so '$dir/out.image' will not});
+    }
+}
+
 refused('build', 64, qr/needs SOURCE/);
 refused('build --bit=32 x.st', 64, qr/did you mean '--bits'/);
 refused('build --bits=48 x.st', 64, qr/64\|32/);

@@ -12,6 +12,8 @@
  *            fails with -EPERM
  *   faulty   live, but fails as told (`--world=faulty,fail=write:3`); for tests
  *
+ * Under `--deterministic` each of them has logical clocks and fixed random numbers.
+ *
  * Results: 0 or a count, else -errno. Paths are NUL-terminated bytes, UTF-8 by
  * convention. Buffers are borrowed. Times are microseconds. The first argument
  * is always the world itself. Main thread only, except `wake`, the clocks and
@@ -182,6 +184,11 @@ struct OsvmWorld {
     int (*change_mode)(const OsvmWorld *world, const char *path, unsigned mode);
     int (*change_owner)(const OsvmWorld *world, const char *path, bool follow, uint32_t user,
                         uint32_t group);
+
+    /* --- Logical time --------------------------------------------------- */
+    /* In a deterministic run: the clocks go on by one microsecond at each point that the function
+     * counts, and stand still without one (NULL). Not there where time is real. */
+    void (*count_points)(const OsvmWorld *world, uint64_t (*points)(void *context), void *context);
     /* members above: ABI 1. Sockets are going to follow. */
 };
 

@@ -30,6 +30,7 @@ typedef struct Cli {
     char **operands;        /* closed by NULL */
     char **vm_options;      /* the arguments before the image or command; closed by NULL */
     OsvmWorld *live;        /* the kernel's own */
+    OsvmWorld *logical;     /* under `world` in deterministic runs; else NULL */
     OsvmWorld *world;       /* the program's (--world) */
     Plugins *plugins;
     char vm_path[PATH_MAX]; /* of the executable; filled in with the core */
@@ -73,6 +74,8 @@ extern const OsvmOption vm_options[];
 /* Makes plugins, world and log as the options say. */
 bool vm_set_up(Cli *cli, OsvmError *error);
 void vm_take_down(Cli *cli);
+/* A command is going to write this file: refused if the program's world writes nothing. */
+bool vm_may_write(const Cli *cli, const char *output, OsvmError *error);
 /* Loads the core for a heap width and fills in `setup`. NULL with `error` set. */
 const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, OsvmError *error);
 

@@ -99,6 +99,8 @@ static int run_build(Cli *cli, OsvmError *error)
         error_set(error, OSVM_USAGE, "'osvm build' needs -o IMAGE");
         return OSVM_USAGE;
     }
+    if (!vm_may_write(cli, output, error))
+        return (int)error->status;
     build_start(&build, cli, manifest);
     build.options.bits = (unsigned)atoi(options_text(cli->options, "bits"));
     build.options.start = options_text(cli->options, "start");

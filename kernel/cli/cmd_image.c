@@ -172,7 +172,8 @@ static int run_convert(Cli *cli, OsvmError *error)
         error_set(error, OSVM_USAGE, "'osvm convert' needs both --bits=64|32 and -o FILE");
         return OSVM_USAGE;
     }
-    if (!image_heap_bits(cli->live, convert.image, error))
+    if (!vm_may_write(cli, convert.output, error) ||
+        !image_heap_bits(cli->live, convert.image, error))
         return failed(error);
     const CoreOps *core = vm_load_core(cli, bits, &setup, error);
     return core ? core->convert(&setup, &convert, error) : failed(error);
@@ -209,6 +210,8 @@ static int run_asm(Cli *cli, OsvmError *error)
         error_set(error, OSVM_USAGE, "'osvm asm' needs --image=IMAGE and -o FILE together, or neither");
         return OSVM_USAGE;
     }
+    if (assemble.output && !vm_may_write(cli, assemble.output, error))
+        return failed(error);
     if (assemble.image) {
         unsigned image_bits = image_heap_bits(cli->live, assemble.image, error);
         if (!image_bits)

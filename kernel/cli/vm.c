@@ -77,7 +77,7 @@ const OsvmOption vm_options[] = {
     {.name = "deterministic",
      .kind = OSVM_FLAG,
      .value = "no",
-     .help = "the same addresses and hashes in every run"},
+     .help = "the same addresses, hashes, times and random numbers in every run"},
     {.name = "world",
      .kind = OSVM_TEXT,
      .value = "live",
@@ -160,7 +160,9 @@ static bool select_plugins(Cli *cli, OsvmError *error)
 bool vm_set_up(Cli *cli, OsvmError *error)
 {
     PluginsConfig config = {.path = options_text(cli->options, "plugin-path"), .own = cli->live};
-    cli->world = world_select(cli->live, options_text(cli->options, "world"), error);
+    if (options_flag(cli->options, "deterministic"))
+        cli->logical = world_logical_new(cli->live);
+    cli->world = world_select(cli->logical ? cli->logical : cli->live, options_text(cli->options, "world"), error);
     if (!cli->world || !parse_log(cli, &config.log_level, error) || 
         !open_lines(cli, "gc-log", &cli->gc_log, error) ||
         !open_lines(cli, "code-map", &cli->code_map, error))
@@ -178,12 +180,23 @@ void vm_take_down(Cli *cli)
 {
     plugins_free(cli->plugins);
     world_free(cli->world);
+    world_free(cli->logical);
     if (cli->log)
         fclose(cli->log);
     if (cli->gc_log)
         fclose(cli->gc_log);
     if (cli->code_map)
         fclose(cli->code_map);
+}
+
+bool vm_may_write(const Cli *cli, const char *output, OsvmError *error)
+{
+    const char *world = cli->world->name;
+    if (strcmp(world, "muted") != 0 && strcmp(world, "denied") != 0)
+        return true;
+    return error_set(error, OSVM_NO_PERMISSION,
+                     "nothing is written in the world '%s', so '%s' will not be made: leave out "
+                     "--world=%s", world, output, world);
 }
 
 /* --- The core ------------------------------------------------------------- */

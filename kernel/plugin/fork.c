@@ -48,9 +48,7 @@ static void mute(Plugins *plugins)
     if (plugins->silence)
         return;
     const WorldState *state = plugins->config.world->state;
-    while (state->inner)
-        state = state->inner->state;
-    plugins->silence = world_muted_new(&state->world);
+    plugins->silence = world_muted_new(state->inner ? state->inner : &state->world);
     plugins->config.world = plugins->silence;
     for (Loaded *loaded = plugins->loaded; loaded; loaded = loaded->next)
         loaded->host.world = plugins->silence;

@@ -101,7 +101,7 @@ static unsigned live_wait(const OsvmWorld *world, int64_t until_us)
             answer = OSVM_WAIT_WOKEN;
             break;
         }
-        int64_t left = until_us == OSVM_FOREVER ? 0 : until_us - now_us();
+        int64_t left = until_us == OSVM_FOREVER || until_us <= 0 ? 0 : until_us - now_us();
         if (until_us != OSVM_FOREVER && left <= 0)
             break;
         struct timespec timeout = timespec_of(left);

@@ -10,8 +10,10 @@ void *world_state_new(size_t size, const char *name, const OsvmWorld *inner)
 {
     WorldState *state = calloc(1, size);
     REQUIRE(state, "the host has no memory for the world '%s'", name);
-    if (inner)
+    if (inner) {
         state->world = *inner;
+        state->clock = ((const WorldState *)inner->state)->clock;
+    }
     state->world.size = sizeof(OsvmWorld);
     state->world.abi = OSVM_WORLD_ABI;
     state->world.name = name;

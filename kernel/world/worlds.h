@@ -15,6 +15,9 @@
 OsvmWorld *world_live_new(void);
 OsvmWorld *world_muted_new(const OsvmWorld *inner);
 OsvmWorld *world_denied_new(const OsvmWorld *inner);
+/* Logical time and fixed random numbers (--deterministic); the others can wrap it as if it
+ * were live. */
+OsvmWorld *world_logical_new(const OsvmWorld *live);
 /* `text` is a list of the options in world_faulty_options. NULL with `error` set. */
 OsvmWorld *world_faulty_new(const OsvmWorld *inner, const char *text, OsvmError *error);
 extern const OsvmOption world_faulty_options[];
@@ -31,9 +34,11 @@ void world_free(OsvmWorld *world);
 /* --- For the implementations --- */
 
 /* What every world's `state` points to: first member of its own struct. */
+typedef struct LogicalClock LogicalClock;
 typedef struct WorldState {
     OsvmWorld world;
     const OsvmWorld *inner; /* what it wraps; NULL: live */
+    LogicalClock *clock;    /* its own or that of `inner`; NULL: time is real */
     void (*release)(struct WorldState *state); /* frees what the struct holds; may be NULL */
 } WorldState;
 

@@ -57,12 +57,27 @@ static void take_signal(void *context, int number)
 }
 
 /* As many poll points as there may be until the next poll: it comes exactly when the processor
- * is to change. */
+ * is to change, and in a deterministic run exactly when the timer is due. */
 static void grant(Vm *vm)
 {
+    Interp *interp = interp_of(vm);
+    const OsvmWorld *world = vm->setup->host->world;
+    vm->polls = poll_points(vm);
+    interp->poll_grant = vm->poll_budget;
     uint64_t left = jit_next_move(vm) - vm->polls;
-    vm->poll_budget = left > 0 && left < POLL_BUDGET ? (SWord)left : POLL_BUDGET;
-    interp_of(vm)->poll_grant = vm->poll_budget;
+    if (left == 0 || left > POLL_BUDGET)
+        left = POLL_BUDGET;
+    if (vm->setup->deterministic && interp->wakeup_utc != INT64_MAX) {
+        int64_t distance = interp->wakeup_utc - world->utc_us(world);
+        if (distance <= (int64_t)left)
+            left = distance > 0 ? (uint64_t)distance - 1 : 0;
+    }
+    interp->poll_grant = vm->poll_budget = (SWord)left;
+}
+
+static uint64_t count_points(void *context)
+{
+    return poll_points(context);
 }
 
 void poll_start(Vm *vm)
@@ -72,6 +87,8 @@ void poll_start(Vm *vm)
                        .tick = tick, .signal = take_signal, .context = vm};
     Interp *interp = interp_of(vm);
     interp->wakeup_utc = INT64_MAX;
+    if (vm->setup->deterministic && world->count_points)
+        world->count_points(world, count_points, vm);
     grant(vm);
     interp->pulse_running = world->pulse_start(world, &pulse) == 0;
 }
@@ -82,6 +99,8 @@ void poll_stop(Vm *vm)
     if (interp_of(vm)->pulse_running)
         world->pulse_stop(world);
     interp_of(vm)->pulse_running = false;
+    if (vm->setup->deterministic && world->count_points)
+        world->count_points(world, NULL, NULL);
 }
 
 /* ---- Sources ---- */
@@ -184,7 +203,6 @@ static void collect(Vm *vm)
 void poll(Vm *vm, bool switching)
 {
     Interp *interp = interp_of(vm);
-    vm->polls = poll_points(vm);
     grant(vm);
     jit_at_poll(vm, atomic_exchange(&interp->processor_requested, 0) != 0);
     atomic_store(&interp->poll_requested, 0);

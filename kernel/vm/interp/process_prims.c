@@ -254,6 +254,8 @@ static PrimFailure set_timer(Vm *vm, unsigned arg_count, Oop semaphore, int64_t 
         return PRIM_BAD_ARGUMENT;
     heap_store(heap, heap->special_objects, SPECIAL_TIMER_SEMAPHORE, semaphore);
     interp_of(vm)->wakeup_utc = none ? INT64_MAX : utc;
+    if (vm->setup->deterministic)
+        vm_request_poll(vm); /* the next budget ends with the timer */
     return vm_return_receiver(vm, arg_count);
 }
 

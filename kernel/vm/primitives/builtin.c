@@ -92,6 +92,22 @@ static PrimFailure builtin_multiple_sets(Vm *vm, unsigned arg_count)
     return vm_return_boolean(vm, arg_count, was);
 }
 
+/* Fills a byte object with random bytes of the system. */
+static PrimFailure builtin_random_bytes(Vm *vm, unsigned arg_count)
+{
+    const OsvmWorld *world = vm->setup->host->world;
+    Oop bytes = vm_stack(vm, 0);
+    if (arg_count != 1)
+        return PRIM_BAD_ARG_COUNT;
+    if (is_immediate(bytes) || !format_is_bytes(object_format(bytes)))
+        return PRIM_BAD_ARGUMENT;
+    if (is_read_only(bytes))
+        return PRIM_NO_MODIFICATION;
+    if (world->random(world, object_bytes(bytes), bits_byte_count(bytes)) < 0)
+        return PRIM_OPERATION_FAILED;
+    return vm_return_receiver(vm, arg_count);
+}
+
 static PrimFailure builtin_scale_factor(Vm *vm, unsigned arg_count)
 {
     Oop one = vm_float_oop(vm, 1.0);
@@ -116,6 +132,7 @@ const BuiltinPrim builtin_prims[] = {
     {"primitiveMillisecondClockMask", builtin_millisecond_mask, -1},
     {"primitiveBytecodeSetsAvailable", builtin_bytecode_sets, -1},
     {"primitiveMultipleBytecodeSetsActive", builtin_multiple_sets, 0},
+    {"primitiveRandomBytes", builtin_random_bytes, 0},
     {"primitiveScreenScaleFactor", builtin_scale_factor, -1},
     {"primitiveScreenDepth", builtin_screen_depth, -1},
     {"primitiveDisablePowerManager", prim_noop, 0},
