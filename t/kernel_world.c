@@ -379,6 +379,50 @@ static void test_spawn(void)
     is_int(status, 128 + SIGTERM, "... by a signal");
 }
 
+static uint64_t points;
+
+static uint64_t count_points(void *context)
+{
+    is_int((intptr_t)context, (intptr_t)&points, "points are asked of whoever counts them");
+    return points;
+}
+
+static void test_logical(void)
+{
+    uint64_t a[3], b[3];
+    OsvmWorld *one = world_logical_new(live), *two = world_logical_new(live);
+    OsvmWorld *denied = world_denied_new(one);
+    test_complete(one);
+    int64_t start = one->utc_us(one);
+    is_int(start, INT64_C(946684800000000), "logical time begins in the year 2000");
+    is_int(one->mono_us(one), 0, "... at 0");
+    is_int(one->utc_offset(one, start), 0, "... in UTC");
+    is_int(one->wait(one, 5000000), OSVM_WAIT_TIMEOUT, "waiting ends at once");
+    is_int(one->mono_us(one), 5000000, "... and has taken its time");
+    is_int(denied->utc_us(denied), start + 5000000, "a world around it has the same clock");
+    one->wake(one);
+    is_int(denied->wait(denied, 6000000), OSVM_WAIT_WOKEN, "what was woken before does not wait");
+    is_int(one->mono_us(one), 5000000, "... and takes no time");
+    points = 100;
+    one->count_points(one, count_points, &points);
+    is_int(one->mono_us(one), 5000000, "who begins to count changes nothing");
+    points = 142;
+    is_int(one->mono_us(one), 5000042, "a point is a microsecond");
+    is_int(denied->cpu_us(denied), 5000042, "processor time is time");
+    one->count_points(one, NULL, NULL);
+    points = 200;
+    is_int(one->mono_us(one), 5000042, "nobody counts: time stands still");
+    one->random(one, a, sizeof a);
+    two->random(two, b, sizeof b);
+    is_int(memcmp(a, b, sizeof a), 0, "equal worlds have equal random numbers");
+    ok(a[0] != a[1] && a[1] != a[2], "... which differ");
+    one->random(one, b, 5);
+    ok(memcmp(a, b, 5) != 0, "... and go on");
+    world_free(denied);
+    world_free(one);
+    world_free(two);
+}
+
 int main(void)
 {
     strcpy(scratch, "/tmp/osvm-world-XXXXXX");
@@ -393,6 +437,7 @@ int main(void)
     test_faulty();
     test_select();
     test_wait();
+    test_logical();
     test_pulse();
     test_fork();
     test_spawn();

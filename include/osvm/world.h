@@ -187,7 +187,7 @@ struct OsvmWorld {
 
     /* --- Logical time --------------------------------------------------- */
     /* In a deterministic run: the clocks go on by one microsecond at each point that the function
-     * counts, and stand still without one (NULL). Not there where time is real. */
+     * counts, and stand still without one (NULL). Nothing where time is real. */
     void (*count_points)(const OsvmWorld *world, uint64_t (*points)(void *context), void *context);
     /* members above: ABI 1. Sockets are going to follow. */
 };

@@ -48,6 +48,12 @@ static int32_t live_utc_offset(const OsvmWorld *world, int64_t utc_us)
     return localtime_r(&seconds, &local) ? (int32_t)local.tm_gmtoff : 0;
 }
 
+static void live_count_points(const OsvmWorld *world, uint64_t (*points)(void *context),
+                              void *context)
+{
+    /* Real time does not count. */
+}
+
 /* --- Open files ----------------------------------------------------------- */
 
 static int live_open(const OsvmWorld *world, const char *path, unsigned flags, unsigned mode)
@@ -316,6 +322,7 @@ void live_files_fill(OsvmWorld *world)
     world->utc_offset = live_utc_offset;
     world->mono_us = live_mono_us;
     world->cpu_us = live_cpu_us;
+    world->count_points = live_count_points;
     world->open = live_open;
     world->close = live_close;
     world->read = live_read;

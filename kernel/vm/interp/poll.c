@@ -87,8 +87,7 @@ void poll_start(Vm *vm)
                        .tick = tick, .signal = take_signal, .context = vm};
     Interp *interp = interp_of(vm);
     interp->wakeup_utc = INT64_MAX;
-    if (vm->setup->deterministic && world->count_points)
-        world->count_points(world, count_points, vm);
+    world->count_points(world, count_points, vm);
     grant(vm);
     interp->pulse_running = world->pulse_start(world, &pulse) == 0;
 }
@@ -99,8 +98,7 @@ void poll_stop(Vm *vm)
     if (interp_of(vm)->pulse_running)
         world->pulse_stop(world);
     interp_of(vm)->pulse_running = false;
-    if (vm->setup->deterministic && world->count_points)
-        world->count_points(world, NULL, NULL);
+    world->count_points(world, NULL, NULL);
 }
 
 /* ---- Sources ---- */
