@@ -1,0 +1,143 @@
+#!/usr/bin/env perl
+# Sources of others: Tonel directories with traits, extensions and missing names, and files of chunks that use what comes later.
+use strict;
+use warnings;
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $osvm = $ENV{OSVM} || 'build/osvm';
+my $dir  = tempdir(CLEANUP => 1);
+
+sub file {
+    my ($name, $text) = @_;
+    my ($folder) = "$dir/$name" =~ m{(.*)/};
+    make_path($folder);
+    open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
+    print $file $text;
+    close $file;
+}
+
+my ($out, $err);
+sub run {
+    my ($command) = @_;
+    $out = `timeout 60 $osvm $command 2> $dir/err`;
+    my $status = $? >> 8;
+    open my $file, '<', "$dir/err" or die;
+    local $/;
+    $err = <$file> // '';
+    return $status;
+}
+
+file('tonel/package.st', "Package { #name : #Loaded }\n");
+file('tonel/LoadedThing.class.st', <<'END');
+"
+I say ""hello"", and have quotes in my comment.
+"
+Class {
+	#name : 'LoadedThing',
+	#superclass : 'Object',
+	#traits : 'TLoaded + TSized',
+	#classTraits : 'TLoaded classTrait',
+	#instVars : [
+		'name'
+	],
+	#category : 'Loaded',
+	#package : 'Loaded'
+}
+
+{ #category : 'accessing' }
+LoadedThing >> later [
+	^ LoadedLater new value + LoadedNever
+]
+END
+file('tonel/LoadedLater.class.st', <<'END');
+Class { #name : #LoadedLater, #superclass : #Object, #category : #Loaded }
+
+{ #category : #accessing }
+LoadedLater >> value [
+	^ 42
+]
+END
+file('tonel/TLoaded.trait.st', <<'END');
+Trait {
+	#name : #TLoaded,
+	#category : #Loaded
+}
+
+{ #category : #making }
+TLoaded classSide >> make [
+	^ self new width: 6
+]
+
+{ #category : #accessing }
+TLoaded >> area [
+	^ self width * self width
+]
+END
+file('tonel/TSized.trait.st', <<'END');
+Trait {
+	#name : #TSized,
+	#instVars : [
+		'width'
+	],
+	#category : #Loaded
+}
+
+{ #category : #accessing }
+TSized >> width [
+	^ width
+]
+
+{ #category : #accessing }
+TSized >> width: anInteger [
+	width := anInteger
+]
+END
+file('tonel/Zork.extension.st', "Extension { #name : #Zork }\n\n{ #category : #'*Loaded' }\nZork >> foo [\n\t^ 1\n]\n");
+file('tonel/LoadedOrphan.class.st', "Class { #name : #LoadedOrphan, #superclass : #Zork, #category : #Loaded }\n");
+
+for my $bits (64, 32) {
+    my $load = "--bits=$bits load $dir/tonel";
+    is(run("$load -e 'LoadedThing make area'"), 0, "w$bits: classes, traits and extensions load");
+    is($out, "36\n", "w$bits: ... methods of traits work, on both sides");
+    my @warnings = sort grep { /^Warning/ } split /\n/, $err;
+    is(scalar @warnings, 3, "w$bits: what is missing is told") or diag($err);
+    like($err, qr{LoadedNever is not declared, and nil in LoadedThing>>later}, "w$bits: ... a name");
+    like($err, qr{Zork\.extension\.st: there is no class Zork; its methods are left out}, "w$bits: ... a class that is extended");
+    like($err, qr{LoadedOrphan\.class\.st: there is no superclass Zork; LoadedOrphan is left out}, "w$bits: ... a superclass");
+    is(run("$load -e 'LoadedThing comment'"), 0, "w$bits: quotes in comments");
+    is($out, "'I say \"hello\", and have quotes in my comment.'\n", "w$bits: ... are single");
+    is(run("$load -e 'Smalltalk at: #LoadedNever put: 1. LoadedThing new later'"), 0,
+        "w$bits: a name may be declared afterwards");
+    is($out, "43\n", "w$bits: ... and is seen then");
+}
+
+file('wrong/Wrong.class.st', <<'END');
+Class { #name : #Wrong, #superclass : #Object, #category : #Loaded }
+
+{ #category : #accessing }
+Wrong >> value [
+	^ 4 +
+]
+END
+is(run("load $dir/wrong -e 1"), 1, 'a mistake ends the program');
+like($err, qr{Wrong\.class\.st:5: an argument of this operator expected}, '... with file and line');
+
+file('later.st', <<'END');
+Object subclass: #ChunkFirst instanceVariableNames: '' classVariableNames: '' poolDictionaries: '' category: 'Chunks'!
+!ChunkFirst methodsFor: 'use' stamp: 'x 1/1/2024 10:00'!
+value
+	^ ChunkSecond new value! !
+Object subclass: #ChunkSecond instanceVariableNames: '' classVariableNames: '' poolDictionaries: '' category: 'Chunks'!
+!ChunkSecond methodsFor: 'use'!
+value
+	^ 'later!!'! !
+Transcript show: ChunkFirst new value; cr!
+END
+is(run("$dir/later.st"), 0, 'chunks may use a class that a later one defines');
+is("$out$err", "later!\n", '... without a warning');
+is(run("load $dir/later.st -e 'ChunkSecond new value size'"), 0, '... and be loaded');
+is($out, "later!\n6\n", '... before the rest');
+
+done_testing();
