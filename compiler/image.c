@@ -304,23 +304,25 @@ static Ref missing_class(Builder *b, Role role)
     return ref_object(b->graph.nil);
 }
 
+static Ref make_fraction(Builder *b, const Literal *literal)
+{
+    if (!b->roles[ROLE_FRACTION])
+        return missing_class(b, ROLE_FRACTION);
+    Object *fraction = role_object(b, ROLE_FRACTION, 0);
+    role_set(b, ROLE_FRACTION, fraction, "numerator", make_integer(b, literal->elements[0]));
+    role_set(b, ROLE_FRACTION, fraction, "denominator", make_integer(b, literal->elements[1]));
+    return ref_object(fraction);
+}
+
 static Ref make_scaled(Builder *b, const Literal *literal)
 {
     if (!b->roles[ROLE_SCALED_DECIMAL])
         return missing_class(b, ROLE_SCALED_DECIMAL);
     Object *scaled = role_object(b, ROLE_SCALED_DECIMAL, 0);
-    Ref numerator = make_integer(b, literal->elements[0]),
-        denominator = make_integer(b, literal->elements[1]);
     int64_t one;
-    Ref fraction = numerator;
-    if (!literal_get_integer(literal->elements[1], &one) || one != 1) {
-        if (!b->roles[ROLE_FRACTION])
-            return missing_class(b, ROLE_FRACTION);
-        fraction = ref_object(role_object(b, ROLE_FRACTION, 0));
-        role_set(b, ROLE_FRACTION, fraction.object, "numerator", numerator);
-        role_set(b, ROLE_FRACTION, fraction.object, "denominator", denominator);
-    }
-    role_set(b, ROLE_SCALED_DECIMAL, scaled, "fraction", fraction);
+    bool is_whole = literal_get_integer(literal->elements[1], &one) && one == 1;
+    role_set(b, ROLE_SCALED_DECIMAL, scaled, "fraction",
+             is_whole ? make_integer(b, literal->elements[0]) : make_fraction(b, literal));
     role_set(b, ROLE_SCALED_DECIMAL, scaled, "scale", ref_integer(&b->graph, literal->scale));
     return ref_object(scaled);
 }
@@ -402,6 +404,7 @@ static Ref make_literal(Builder *b, ImageClass *owner, bool class_side, const Li
     case LITERAL_INTEGER: return make_integer(b, literal);
     case LITERAL_FLOAT: return make_float(b, literal->real);
     case LITERAL_SCALED: return make_scaled(b, literal);
+    case LITERAL_FRACTION: return make_fraction(b, literal);
     case LITERAL_CHARACTER: return ref_character(&b->graph, literal->code);
     case LITERAL_STRING:
         return ref_object(

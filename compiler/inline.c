@@ -141,13 +141,13 @@ static bool node_is_number(const Node *node)
 {
     return node->kind == NODE_LITERAL &&
            (node->literal->kind == LITERAL_INTEGER || node->literal->kind == LITERAL_FLOAT ||
-            node->literal->kind == LITERAL_SCALED);
+            node->literal->kind == LITERAL_SCALED || node->literal->kind == LITERAL_FRACTION);
 }
 
 /* The sign of a number literal: -1, 0 or 1. */
 static int literal_sign(const Literal *literal)
 {
-    if (literal->kind == LITERAL_SCALED)
+    if (literal->kind == LITERAL_SCALED || literal->kind == LITERAL_FRACTION)
         literal = literal->elements[0];
     if (literal->kind == LITERAL_FLOAT)
         return (literal->real > 0) - (literal->real < 0);

@@ -165,6 +165,57 @@ static uint64_t natural_quotient(Natural *rest, const Natural *divisor)
     return quotient;
 }
 
+static uint32_t natural_rest(const Natural *n, uint32_t divisor)
+{
+    uint64_t rest = 0;
+    for (size_t i = n->count; i-- > 0;)
+        rest = (rest << 32 | n->digits[i]) % divisor;
+    return (uint32_t)rest;
+}
+
+/* Divides by `prime` while there is no remainder, at most `most` times; answers how often. As many
+ * at a time as one digit holds, then one by one. */
+static long natural_divide_out(Natural *n, uint32_t prime, long most)
+{
+    long count = 0, at_once = 1;
+    uint32_t power = prime;
+    for (; (uint64_t)power * prime <= UINT32_MAX; power *= prime)
+        at_once++;
+    for (; at_once; at_once = at_once > 1 ? 1 : 0, power = prime)
+        while (n->count && count + at_once <= most && natural_rest(n, power) == 0) {
+            natural_divide(n, power);
+            count += at_once;
+        }
+    return count;
+}
+
+bool natural_clear_denominator(Natural *numerator, Natural *denominator, unsigned radix,
+                               unsigned long *places)
+{
+    long most = (long)natural_bit_length(denominator), needed = 0;
+    uint32_t primes[4];
+    long counts[4], steps[4];
+    size_t count = 0;
+    for (uint32_t prime = 2; radix > 1; prime++) {
+        long step = 0;
+        for (; radix % prime == 0; radix /= prime)
+            step++;
+        if (!step)
+            continue;
+        primes[count] = prime;
+        steps[count] = step;
+        counts[count] = natural_divide_out(denominator, prime, most);
+        if (needed * step < counts[count])
+            needed = (counts[count] + step - 1) / step;
+        count++;
+    }
+    for (size_t i = 0; i < count; i++)
+        for (long j = counts[i]; j < needed * steps[i]; j++)
+            natural_multiply_add(numerator, primes[i], 0);
+    *places = (unsigned long)needed;
+    return denominator->count == 1 && denominator->digits[0] == 1;
+}
+
 /* The quotient is scaled to 55 or 56 significant bits, the last of which says whether there is a
  * remainder, and then rounded once, at the position where the double's mantissa ends. */
 double natural_ratio(Natural *numerator, Natural *denominator)
@@ -214,6 +265,13 @@ static void literal_set_natural(Arena *arena, Literal *literal, const Natural *n
     literal->negative = negative && count;
 }
 
+void natural_of_literal(Natural *n, Arena *arena, const Literal *integer)
+{
+    natural_init(n, arena);
+    for (size_t i = integer->byte_count; i-- > 0;)
+        natural_multiply_add(n, 256, integer->bytes[i]);
+}
+
 void literal_set_integer(Arena *arena, Literal *literal, int64_t value)
 {
     Natural n;
@@ -257,7 +315,10 @@ static int reader_digit(const NumberReader *r, unsigned radix)
     if (r->at >= r->length)
         return -1;
     char c = r->text[r->at];
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'Z' ? c - 'A' + 10 : -1;
+    int digit = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'A' && c <= 'Z' ? c - 'A' + 10
+                : c >= 'a' && c <= 'z' ? c - 'a' + 10
+                                       : -1;
     return digit < (int)radix ? digit : -1;
 }
 
@@ -323,37 +384,38 @@ static bool reader_scale(NumberReader *r, size_t fraction_digits, int *scale)
     return true;
 }
 
-static void reader_make_scaled(NumberReader *r, Natural *mantissa, size_t fraction_digits,
-                               bool negative, int scale, Literal *literal)
+/* mantissa / radix ** places in lowest terms: numerator and denominator, in `elements`. */
+static void reader_make_ratio(NumberReader *r, Natural *mantissa, unsigned radix, long places,
+                              bool negative, Literal *literal)
 {
-    size_t twos = fraction_digits, fives = fraction_digits;
-    for (; twos && mantissa->count && (mantissa->digits[0] & 1) == 0; twos--)
-        natural_divide(mantissa, 2);
-    while (fives && mantissa->count) {
-        Natural quotient = *mantissa;
-        quotient.digits = arena_grow(r->arena, mantissa->digits, mantissa->count * sizeof(uint32_t),
-                                     mantissa->count * sizeof(uint32_t));
-        if (natural_divide(&quotient, 5) != 0)
-            break;
-        *mantissa = quotient;
-        fives--;
-    }
-    if (!mantissa->count)
-        twos = fives = 0;
     Natural denominator, power;
     natural_init(&denominator, r->arena);
     natural_init(&power, r->arena);
-    natural_power(&denominator, 2, (uint32_t)twos);
-    natural_power(&power, 5, (uint32_t)fives);
-    natural_multiply(&denominator, &power);
-    literal->kind = LITERAL_SCALED;
-    literal->scale = scale;
+    natural_multiply_add(&denominator, 0, 1);
+    for (uint32_t prime = 2; radix > 1; prime++) {
+        long exponent = 0;
+        for (; radix % prime == 0; radix /= prime)
+            exponent += places;
+        exponent -= natural_divide_out(mantissa, prime, exponent);
+        if (exponent && mantissa->count) {
+            natural_power(&power, prime, (uint32_t)exponent);
+            natural_multiply(&denominator, &power);
+        }
+    }
     literal->element_count = 2;
     literal->elements = arena_alloc(r->arena, 2 * sizeof *literal->elements);
     for (int i = 0; i < 2; i++)
         literal->elements[i] = arena_alloc(r->arena, sizeof(Literal));
     literal_set_natural(r->arena, literal->elements[0], mantissa, negative);
     literal_set_natural(r->arena, literal->elements[1], &denominator, false);
+}
+
+static void reader_make_scaled(NumberReader *r, Natural *mantissa, size_t fraction_digits,
+                               bool negative, int scale, Literal *literal)
+{
+    reader_make_ratio(r, mantissa, 10, (long)fraction_digits, negative, literal);
+    literal->kind = LITERAL_SCALED;
+    literal->scale = scale;
 }
 
 static void reader_make_float(NumberReader *r, Natural *mantissa, unsigned radix, long exponent,
@@ -380,20 +442,34 @@ static void reader_make_float(NumberReader *r, Natural *mantissa, unsigned radix
     literal->real = negative ? -real : real;
 }
 
+/* A negative exponent makes a Fraction, unless the integer is a multiple of the power. */
+static void reader_make_fraction(NumberReader *r, Natural *mantissa, unsigned radix, long places,
+                                 bool negative, Literal *literal)
+{
+    int64_t denominator;
+    reader_make_ratio(r, mantissa, radix, places, negative, literal);
+    literal->kind = LITERAL_FRACTION;
+    if (literal_get_integer(literal->elements[1], &denominator) && denominator == 1) {
+        literal->element_count = 0;
+        literal_set_natural(r->arena, literal, mantissa, negative);
+    }
+}
+
 static void reader_make_integer(NumberReader *r, Natural *mantissa, unsigned radix, long exponent,
                                 bool negative, Literal *literal)
 {
-    if (exponent > MAXIMAL_EXPONENT)
-        r->message = "this integer is too large: its exponent is above 100000";
-    else if (exponent > 0) {
+    if (exponent > MAXIMAL_EXPONENT || exponent < -MAXIMAL_EXPONENT) {
+        r->message = exponent > 0 ? "this integer is too large: its exponent is above 100000"
+                                  : "this fraction is too small: its exponent is below -100000";
+    } else if (exponent > 0) {
         Natural power;
         natural_init(&power, r->arena);
         natural_power(&power, radix, (uint32_t)exponent);
         natural_multiply(mantissa, &power);
+    } else if (exponent < 0) {
+        reader_make_fraction(r, mantissa, radix, -exponent, negative, literal);
+        return;
     }
-    for (; exponent < 0 && !r->message && !natural_is_zero(mantissa); exponent++)
-        if (natural_divide(mantissa, radix) != 0)
-            r->message = "this integer has a fraction: write a float such as 1.0e-3, or a division";
     literal_set_natural(r->arena, literal, mantissa, negative);
 }
 
@@ -447,7 +523,7 @@ size_t number_read(Arena *arena, const char *text, size_t length, Literal *liter
             reader_digits(&r, 36, &mantissa);
             radix = 10;
         } else if (reader_digits(&r, radix, &mantissa) == 0) {
-            r.message = "digits expected after the radix (letters are written in upper case)";
+            r.message = "digits expected after the radix";
         }
     }
     reader_rest(&r, &mantissa, radix, negative, literal);

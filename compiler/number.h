@@ -1,4 +1,4 @@
-/* Numbers as written: exact integers, floats read to the nearest, scaled decimals.
+/* Numbers as written: exact integers, floats read to the nearest, scaled decimals, fractions.
  *
  * Everything is computed with integers of any size, so a float is always the
  * nearest one to what was written (ties to even), in every radix and at both
@@ -30,6 +30,13 @@ uint32_t natural_divide(Natural *n, uint32_t divisor);            /* n := n / di
 void natural_power(Natural *n, uint32_t base, uint32_t exponent); /* n := base ** exponent */
 void natural_multiply(Natural *n, const Natural *other);
 size_t natural_bit_length(const Natural *n);
+
+void natural_of_literal(Natural *n, Arena *arena, const Literal *integer); /* its magnitude */
+
+/* Multiplies both until the denominator is radix ** places; false when no power of the radix is a
+ * multiple of it. Changes both. */
+bool natural_clear_denominator(Natural *numerator, Natural *denominator, unsigned radix,
+                               unsigned long *places);
 
 /* The double nearest to numerator / denominator; infinity when too large. Changes both. */
 double natural_ratio(Natural *numerator, Natural *denominator);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "number.h"
 
 /* How tightly an expression binds; one may stand without parentheses where its level is allowed. */
 typedef enum { LEVEL_PRIMARY, LEVEL_UNARY, LEVEL_BINARY, LEVEL_KEYWORD, LEVEL_STATEMENT } Level;
@@ -132,6 +133,49 @@ static void print_scaled(Text *t, const Literal *literal)
     text_put(t, "s%d", literal->scale);
 }
 
+/* The digits of a number in a radix below 37, most significant first. */
+static void print_digits(Text *t, Natural *n, unsigned radix)
+{
+    size_t most = natural_bit_length(n) + 1, count = 0;
+    char *digits = arena_alloc(n->arena, most);
+    do
+        digits[count++] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[natural_divide(n, radix)];
+    while (!natural_is_zero(n));
+    while (count)
+        text_put_bytes(t, &digits[--count], 1);
+}
+
+/* 1e-3, 3r2e-1: in the first radix of which some power is a multiple of the denominator; ten first.
+ * In a radix above 14, `e` would be a digit. A fraction that no literal says prints as a division. */
+static void print_fraction(Text *t, const Literal *literal)
+{
+    static const unsigned radixes[] = {10, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14};
+    Arena *arena = arena_new();
+    bool found = false;
+    for (size_t i = 0; i < sizeof radixes / sizeof radixes[0] && !found; i++) {
+        Natural numerator, denominator;
+        unsigned long places = 0;
+        natural_of_literal(&numerator, arena, literal->elements[0]);
+        natural_of_literal(&denominator, arena, literal->elements[1]);
+        found = natural_clear_denominator(&numerator, &denominator, radixes[i], &places);
+        if (!found)
+            continue;
+        text_put_string(t, literal->elements[0]->negative ? "-" : "");
+        if (radixes[i] != 10)
+            text_put(t, "%ur", radixes[i]);
+        print_digits(t, &numerator, radixes[i]);
+        text_put(t, "e-%lu", places);
+    }
+    arena_free(arena);
+    if (found)
+        return;
+    text_put_string(t, "(");
+    print_integer(t, literal->elements[0]);
+    text_put_string(t, " / ");
+    print_integer(t, literal->elements[1]);
+    text_put_string(t, ")");
+}
+
 static void print_character(Text *t, uint32_t code)
 {
     char bytes[4];
@@ -149,6 +193,7 @@ void print_literal(Text *t, const Literal *literal)
     case LITERAL_INTEGER: print_integer(t, literal); break;
     case LITERAL_FLOAT: print_float(t, literal->real); break;
     case LITERAL_SCALED: print_scaled(t, literal); break;
+    case LITERAL_FRACTION: print_fraction(t, literal); break;
     case LITERAL_CHARACTER: print_character(t, literal->code); break;
     case LITERAL_STRING: print_quoted(t, bytes, literal->byte_count); break;
     case LITERAL_SYMBOL: print_symbol(t, bytes, literal->byte_count); break;

@@ -24,6 +24,19 @@ static void check_integer(const char *text, int64_t expected)
        (long long)expected);
 }
 
+static void check_fraction(const char *text, int64_t numerator, int64_t denominator)
+{
+    size_t length;
+    const char *message;
+    int64_t up = 0, down = 0;
+    Literal literal = read_number(text, &length, &message);
+    bool is_fraction = literal.kind == LITERAL_FRACTION && length == strlen(text);
+    ok(is_fraction && !message && literal_get_integer(literal.elements[0], &up) &&
+           literal_get_integer(literal.elements[1], &down) && up == numerator &&
+           down == denominator,
+       "%s is %lld/%lld", text, (long long)numerator, (long long)denominator);
+}
+
 static void check_float(const char *text, double expected)
 {
     size_t length;
@@ -155,10 +168,18 @@ int main(void)
     check_length("3sin", 1);
     check_length("3s", 2);
     check_length("1.5e3.2", 5);
-    check_wrong("1e-3", "fraction");
+    check_fraction("1e-3", 1, 1000);
+    check_fraction("-25e-1", -5, 2);
+    check_fraction("3r2e-1", 2, 3);
+    check_fraction("12r5e-2", 5, 144);
+    check_integer("1000e-3", 1);
+    check_integer("16rffe6", 0xFFE6); /* a digit, no exponent */
+    check_integer("16r200d", 0x200D);
+    check_integer("2r1e3", 8);
+    check_wrong("1e-200000", "too small");
     check_wrong("1r0", "radix");
     check_wrong("37r0", "radix");
-    check_wrong("16rff", "upper case");
+    check_integer("16rff", 255);
     check_wrong("1e100000000", "too large");
     arena_free(arena);
     return done_testing();

@@ -376,28 +376,49 @@ static Literal *read_byte_array(Reader *r)
     return literal;
 }
 
+static bool read_ratio(Reader *r, Literal *literal)
+{
+    literal->elements = arena_alloc(r->arena, 2 * sizeof(Literal *));
+    literal->element_count = 2;
+    for (int n = 0; n < 2; n++) {
+        literal->elements[n] = reader_at_number(r) ? read_integer(r) : NULL;
+        if (!literal->elements[n])
+            return false;
+    }
+    return true;
+}
+
+static Literal *read_closed(Reader *r, Literal *literal)
+{
+    if (reader_accept(r, ')'))
+        return literal;
+    reader_fail(r, r->at, "')' expected");
+    return NULL;
+}
+
+/* fraction(numerator denominator) */
+static Literal *read_fraction(Reader *r, const char *start)
+{
+    Literal *literal = new_literal(r, LITERAL_FRACTION);
+    if (read_ratio(r, literal))
+        return read_closed(r, literal);
+    reader_fail(r, start, "fraction(numerator denominator) expected");
+    return NULL;
+}
+
 /* scaled(numerator denominator scale) */
 static Literal *read_scaled(Reader *r, const char *start)
 {
     Literal *literal = new_literal(r, LITERAL_SCALED);
     int64_t scale;
-    literal->elements = arena_alloc(r->arena, 2 * sizeof(Literal *));
-    literal->element_count = 2;
-    for (int n = 0; n < 2; n++) {
-        literal->elements[n] = reader_at_number(r) ? read_integer(r) : NULL;
-        if (!literal->elements[n]) {
-            reader_fail(r, start, "scaled(numerator denominator scale) expected");
-            return NULL;
-        }
+    if (!read_ratio(r, literal)) {
+        reader_fail(r, start, "scaled(numerator denominator scale) expected");
+        return NULL;
     }
     if (!reader_number(r, "the scale", INT32_MIN, INT32_MAX, &scale))
         return NULL;
     literal->scale = (int)scale;
-    if (!reader_accept(r, ')')) {
-        reader_fail(r, r->at, "')' expected");
-        return NULL;
-    }
-    return literal;
+    return read_closed(r, literal);
 }
 
 /* methodState(selector pragmas...), pragma(selector arguments...) */
@@ -503,6 +524,8 @@ static Literal *read_word_literal(Reader *r)
         return read_bits(r);
     if (reader_accept_word(r, "scaled") && reader_accept(r, '('))
         return read_scaled(r, start);
+    if (reader_accept_word(r, "fraction") && reader_accept(r, '('))
+        return read_fraction(r, start);
     if (reader_accept_word(r, "methodState") && reader_accept(r, '('))
         return read_named(r, LITERAL_METHOD_STATE);
     if (reader_accept_word(r, "pragma") && reader_accept(r, '('))

@@ -143,6 +143,15 @@ static void put_scaled(Text *t, const Literal *literal)
     text_put(t, "%d)", literal->scale);
 }
 
+static void put_fraction(Text *t, const Literal *literal)
+{
+    text_put_string(t, "fraction(");
+    put_integer(t, literal->elements[0]);
+    text_put_string(t, " ");
+    put_integer(t, literal->elements[1]);
+    text_put_string(t, ")");
+}
+
 static void put_method_class(Text *t, const Literal *literal)
 {
     text_put_string(t, "methodClass");
@@ -176,6 +185,8 @@ static void put_literal(Text *t, const Literal *literal, unsigned indent)
         return put_float(t, literal->real);
     case LITERAL_SCALED:
         return put_scaled(t, literal);
+    case LITERAL_FRACTION:
+        return put_fraction(t, literal);
     case LITERAL_CHARACTER:
         return put_character(t, literal->code);
     case LITERAL_STRING:

@@ -21,6 +21,7 @@ typedef enum {
     LITERAL_INTEGER,      /* any size: `negative`, `bytes` = magnitude, little endian, no leading zeros */
     LITERAL_FLOAT,        /* `real` */
     LITERAL_SCALED,       /* ScaledDecimal: `elements` = numerator, denominator (integers), `scale` */
+    LITERAL_FRACTION,     /* Fraction in lowest terms: `elements` = numerator, denominator (integers) */
     LITERAL_CHARACTER,    /* `code` */
     LITERAL_STRING,       /* `bytes` = UTF-8; a ByteString if every code is below 256, else a WideString */
     LITERAL_SYMBOL,       /* `bytes` = UTF-8, unique per heap */

@@ -467,6 +467,7 @@ static VerifyLiteral compiled_literal(const void *owner, size_t index)
     case LITERAL_VARIABLE:
     case LITERAL_METHOD_CLASS:
     case LITERAL_SCALED:
+    case LITERAL_FRACTION:
     case LITERAL_METHOD_STATE:
     case LITERAL_PRAGMA:
         return (VerifyLiteral){ .has_value = true };

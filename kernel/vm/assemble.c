@@ -243,7 +243,9 @@ static Oop literal_oop(Assembly *a, const Literal *literal, Oop outer)
     }
     case LITERAL_CODE: return code_oop(a, literal->code_block, outer);
     case LITERAL_OUTER_CODE: return outer ? outer : refuse(a, "%s", "a method has no outer code");
-    case LITERAL_SCALED: return refuse(a, "%s", "scaled decimals cannot be put into an image");
+    case LITERAL_SCALED:
+    case LITERAL_FRACTION:
+        return refuse(a, "%s", "scaled decimals and fractions cannot be put into an image");
     case LITERAL_METHOD_STATE:
     case LITERAL_PRAGMA: return refuse(a, "%s", "pragmas cannot be put into an image");
     }

@@ -138,6 +138,18 @@ static bool is_integer(Oop oop)
                                object_class_index(oop) == CLASS_LARGE_NEGATIVE));
 }
 
+static Literal *lift_ratio(Lifter *l, LiteralKind kind, Oop numerator, Oop denominator)
+{
+    if (!is_integer(numerator) || !is_integer(denominator))
+        return refuse(l, "a fraction is not made as usual");
+    Literal *literal = literal_new(l, kind);
+    literal->elements = arena_alloc(l->arena, 2 * sizeof(Literal *));
+    literal->element_count = 2;
+    literal->elements[0] = lift_integer(l, numerator);
+    literal->elements[1] = lift_integer(l, denominator);
+    return literal;
+}
+
 /* A ScaledDecimal: a fraction (or an integer), and the scale. */
 static Literal *lift_scaled(Lifter *l, Oop oop)
 {
@@ -146,14 +158,11 @@ static Literal *lift_scaled(Lifter *l, Oop oop)
         numerator = slot(fraction, 0);
         denominator = slot(fraction, 1);
     }
-    if (!is_integer(numerator) || !is_integer(denominator) || !is_small_integer(slot(oop, 1)))
+    if (!is_small_integer(slot(oop, 1)))
         return refuse(l, "a scaled decimal is not made as usual");
-    Literal *literal = literal_new(l, LITERAL_SCALED);
-    literal->elements = arena_alloc(l->arena, 2 * sizeof(Literal *));
-    literal->element_count = 2;
-    literal->elements[0] = lift_integer(l, numerator);
-    literal->elements[1] = lift_integer(l, denominator);
-    literal->scale = (int)small_integer_value(slot(oop, 1));
+    Literal *literal = lift_ratio(l, LITERAL_SCALED, numerator, denominator);
+    if (literal)
+        literal->scale = (int)small_integer_value(slot(oop, 1));
     return literal;
 }
 
@@ -246,6 +255,8 @@ static Literal *lift_literal(Lifter *l, Oop oop)
         return lift_text(l, LITERAL_VARIABLE, slot(oop, 0));
     if (has_slots(oop, 2) && is_a(l, oop, "ScaledDecimal"))
         return lift_scaled(l, oop);
+    if (has_slots(oop, 2) && is_a(l, oop, "Fraction"))
+        return lift_ratio(l, LITERAL_FRACTION, slot(oop, 0), slot(oop, 1));
     return refuse(l, "there is a literal that no text writes");
 }
 

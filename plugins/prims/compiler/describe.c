@@ -16,6 +16,7 @@ enum {
     FORM_METHOD_STATE,
     FORM_PRAGMA,
     FORM_SCALED,
+    FORM_FRACTION,
 };
 
 static OsvmValue checked(Describer *d, OsvmValue value)
@@ -138,6 +139,7 @@ static OsvmValue describe_literal(Describer *d, const Literal *literal)
                                              literal->negative));
     case LITERAL_FLOAT: return checked(d, vm->from_real(call, literal->real));
     case LITERAL_SCALED: return describe_scaled(d, literal);
+    case LITERAL_FRACTION: return describe_elements(d, FORM_FRACTION, literal);
     case LITERAL_CHARACTER: return checked(d, vm->from_character(call, literal->code));
     case LITERAL_STRING:
         return describe_text(d, (const char *)literal->bytes, literal->byte_count);
