@@ -61,11 +61,13 @@ static bool node_is_name(const Node *node)
     return node && node->kind == NODE_VARIABLE;
 }
 
-/* `Name` or `Name class` */
+/* `Name`, `Name class` or `Name classTrait` */
 static bool node_class_name(const Node *node, const char **name, bool *class_side)
 {
     *class_side = false;
-    if (node && node->kind == NODE_SEND && strcmp(node->send.selector, "class") == 0) {
+    if (node && node->kind == NODE_SEND &&
+        (strcmp(node->send.selector, "class") == 0 ||
+         strcmp(node->send.selector, "classTrait") == 0)) {
         *class_side = true;
         node = node->send.receiver;
     }
@@ -132,6 +134,32 @@ static void chunk_error(Chunks *c, const Method *tree, const Node *node, const c
                       message);
 }
 
+/* `A + (B - {#x})` to `A classTrait + B classTrait`. */
+static const char *class_sides(Chunks *c, const Node *node, const char *text)
+{
+    Arena *arena = c->program->tools->arena;
+    if (node->kind == NODE_VARIABLE)
+        return arena_printf(arena, "%s%s%s classTrait", text, *text ? " + " : "", node->use.name);
+    if (node->kind != NODE_SEND || !node->send.receiver)
+        return text;
+    text = class_sides(c, node->send.receiver, text);
+    return strcmp(node->send.selector, "+") == 0 ? class_sides(c, node->send.arguments[0], text)
+                                                 : text;
+}
+
+/* The class side uses the class sides of the same traits, unless it says otherwise. */
+static void class_use(Chunks *c, const Method *tree, ClassModel *class_model, const Node *node)
+{
+    Arena *arena = c->program->tools->arena;
+    class_model->compositions[0] = (Composition){tree->source, node};
+    const char *text = class_sides(c, node, "");
+    if (class_model->compositions[1].node || !*text)
+        return;
+    const SourceText *source = source_new(arena, tree->source->name, text, strlen(text));
+    const Method *sides = parse_expression(c->program->tools, source, 0, source->length);
+    class_model->compositions[1] = (Composition){source, sides->body->statements[0]};
+}
+
 /* One keyword of a class definition and its argument. */
 static void class_take(Chunks *c, const Method *tree, ClassModel *class_model, const char *keyword,
                        const Node *argument)
@@ -152,7 +180,7 @@ static void class_take(Chunks *c, const Method *tree, ClassModel *class_model, c
     if (strncmp(keyword, "category:", 9) == 0 || strncmp(keyword, "package:", 8) == 0)
         class_model->category = text;
     else if (strncmp(keyword, "uses:", 5) == 0)
-        chunk_error(c, tree, argument, "traits are not supported");
+        class_use(c, tree, class_model, argument);
     else
         chunk_error(c, tree, argument, "this part of a class definition is not known");
 }
@@ -168,16 +196,9 @@ static bool chunk_class_definition(Chunks *c, const Method *tree, const Node *no
     if (!name)
         return false;
     const Node *at = node->send.arguments[0];
-    ClassModel *class_model = program_class(c->program, name, tree->source, at->start, at->end);
-    if (class_model->is_defined) {
-        chunk_error(c, tree, at,
-                    arena_printf(c->program->tools->arena, "the class %s is defined twice", name));
+    ClassModel *class_model = program_define(c->program, name, tree->source, at->start, at->end);
+    if (!class_model)
         return true;
-    }
-    class_model->is_defined = true;
-    class_model->source = tree->source;
-    class_model->start = at->start;
-    class_model->end = at->end;
     class_model->shape = shape;
     const char *superclass = node->send.receiver->use.name;
     class_model->superclass_name = strcmp(superclass, "nil") == 0 ? NULL : superclass;
@@ -187,7 +208,44 @@ static bool chunk_class_definition(Chunks *c, const Method *tree, const Node *no
     return true;
 }
 
-/* Point class instanceVariableNames: 'a b' (also uses: and the like are refused above) */
+/* Trait named: #TPoint uses: {} category: 'Kernel' */
+static bool chunk_trait_definition(Chunks *c, const Method *tree, const Node *node)
+{
+    if (node->kind != NODE_SEND || !node_is_name(node->send.receiver) ||
+        strcmp(node->send.receiver->use.name, "Trait") != 0 ||
+        strncmp(node->send.selector, "named:", 6) != 0)
+        return false;
+    const Node *at = node->send.arguments[0];
+    const char *name = literal_text(c, at);
+    ClassModel *trait =
+        name ? program_define(c->program, name, tree->source, at->start, at->end) : NULL;
+    if (!trait)
+        return name != NULL;
+    trait->is_trait = true;
+    const char *keyword = strchr(node->send.selector, ':') + 1;
+    for (size_t i = 1; i < node->send.argument_count; i++, keyword = strchr(keyword, ':') + 1)
+        class_take(c, tree, trait, keyword, node->send.arguments[i]);
+    return true;
+}
+
+/* Point class uses: TPoint classTrait [instanceVariableNames: 'a b'] */
+static bool chunk_class_uses(Chunks *c, const Node *node, const Method *tree)
+{
+    const char *name;
+    bool class_side;
+    if (node->kind != NODE_SEND || strncmp(node->send.selector, "uses:", 5) != 0 ||
+        !node_class_name(node->send.receiver, &name, &class_side) || !class_side)
+        return false;
+    ClassModel *user = program_class(c->program, name, tree->source, node->start, node->end);
+    user->compositions[1] = (Composition){tree->source, node->send.arguments[0]};
+    const char *text =
+        node->send.argument_count > 1 ? literal_text(c, node->send.arguments[1]) : NULL;
+    if (text)
+        user->class_instance_names = split_names(c, text);
+    return true;
+}
+
+/* Point class instanceVariableNames: 'a b' */
 static bool chunk_class_variables(Chunks *c, const Node *node, const Method *tree)
 {
     const char *name, *text;
@@ -224,7 +282,8 @@ static void chunk_expression(Chunks *c, const SourceText *chunk)
     const Node *node = single_statement(tree);
     if (node && (node->kind == NODE_LITERAL || node->kind == NODE_VARIABLE))
         return; /* 'From Squeak ...' */
-    if (node && (chunk_class_definition(c, tree, node) || chunk_class_variables(c, node, tree) ||
+    if (node && (chunk_class_definition(c, tree, node) || chunk_trait_definition(c, tree, node) ||
+                 chunk_class_uses(c, node, tree) || chunk_class_variables(c, node, tree) ||
                  chunk_class_comment(c, node, tree)))
         return;
     Expression expression = {chunk, 0, chunk->length};
@@ -246,8 +305,12 @@ static void chunk_methods(Chunks *c, const char *name, bool class_side, const No
         if (text_is_blank(chunk))
             return;
         MethodModel *method = arena_alloc(c->program->tools->arena, sizeof *method);
-        *method = (MethodModel){owner,         class_side, chunk, 0,    0,   0,
-                                chunk->length, category,   stamp, NULL, NULL};
+        *method = (MethodModel){.owner = owner,
+                                .class_side = class_side,
+                                .source = chunk,
+                                .body_end = chunk->length,
+                                .category = category,
+                                .stamp = stamp};
         program_add_method(c->program, method);
     }
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "list.h"
+#include "traits.h"
 
 void program_init(Program *program, CompileTools *tools)
 {
@@ -35,6 +36,22 @@ ClassModel *program_class(Program *program, const char *name, const SourceText *
         name_table_init(&class_model->selectors[side], arena);
     name_table_put(&program->by_name, name, class_model);
     LIST_ADD(arena, program->classes, class_model);
+    return class_model;
+}
+
+ClassModel *program_define(Program *program, const char *name, const SourceText *source,
+                           size_t start, size_t end)
+{
+    ClassModel *class_model = program_class(program, name, source, start, end);
+    if (class_model->is_defined) {
+        diagnostics_error(program->tools->diagnostics, source, start, end,
+                          "the class %s is defined twice", name);
+        return NULL;
+    }
+    class_model->is_defined = true;
+    class_model->source = source;
+    class_model->start = start;
+    class_model->end = end;
     return class_model;
 }
 
@@ -115,6 +132,8 @@ void program_add_method(Program *program, MethodModel *method)
               : parse_method(tools, method->source, method->body_start, method->body_end);
     if (!method->tree->selector)
         return;
+    if (!method->category)
+        method->category = "as yet unclassified";
     ClassModel *owner = method->owner;
     NameTable *table = &owner->selectors[method->class_side];
     MethodModel *first = name_table_get(table, method->tree->selector);
@@ -301,6 +320,7 @@ void program_resolve(Program *program)
     ClassList *list = &program->classes;
     for (size_t i = 0; program->prefix && i < list->count; i++)
         class_drop_prefix(program, list->items[i]);
+    traits_flatten(program);
     for (size_t i = 0; i < list->count; i++)
         class_find_superclass(program, list->items[i]);
     for (size_t i = 0; i < list->count; i++)
@@ -478,14 +498,19 @@ static void program_warn_unsent(Program *program)
 
 void program_compile(Program *program, BytecodeSet set)
 {
+    Diagnostics *diagnostics = program->tools->diagnostics;
     for (size_t i = 0; i < program->classes.count; i++) {
         ClassModel *class_model = program->classes.items[i];
         for (int side = 0; side < 2; side++) {
             ClassScope scope = program_scope(program, class_model, side);
             for (size_t j = 0; j < class_model->methods[side].count; j++) {
                 MethodModel *method = class_model->methods[side].items[j];
+                unsigned enabled = diagnostics->enabled;
+                if (method->is_repeated)
+                    diagnostics->enabled = 0;
                 if (method->tree)
                     method->code = compile_method(program->tools, method->tree, &scope, set);
+                diagnostics->enabled = enabled;
             }
         }
     }

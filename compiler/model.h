@@ -35,7 +35,14 @@ typedef struct {
     const char *stamp;    /* author and time, or NULL */
     Method *tree;
     CompiledCode *code; /* NULL until compiled, or after errors */
+    bool is_repeated;   /* a further copy of a trait's method: its warnings have been given */
 } MethodModel;
+
+/* The traits a class uses: an expression such as A + (B - {#x}). */
+typedef struct {
+    const SourceText *source;
+    const Node *node; /* NULL: none */
+} Composition;
 
 typedef struct {
     const char **items;
@@ -61,9 +68,11 @@ struct ClassModel {
     MethodList methods[2];  /* 0: instances, 1: the class itself */
     NameTable selectors[2]; /* selector -> MethodModel */
     bool is_defined;        /* else only extended so far */
+    bool is_trait;
+    Composition compositions[2]; /* 0: of the class, 1: of its class side */
     const SourceText *source;
     size_t start, end; /* of its name in the definition, or in the first extension */
-    unsigned mark;     /* used by program_resolve */
+    unsigned mark;     /* used by program_resolve and traits_flatten */
     NameList
         all_instance_names[2]; /* with inherited ones, inherited first; filled by program_resolve */
 };
@@ -101,8 +110,8 @@ ClassModel *program_class(Program *program, const char *name, const SourceText *
  * chunks. */
 void program_read(Program *program, const char *path);
 
-/* Ties superclasses; reports missing ones, cycles, and classes that are extended but not defined.
- */
+/* Flattens traits; ties superclasses; reports missing ones, cycles, and classes that are extended
+ * but not defined. */
 void program_resolve(Program *program);
 
 /* Compiles every method. */
@@ -119,6 +128,10 @@ ClassModel *program_find_class_variable(const Program *program, const ClassModel
 /* Readers. */
 void tonel_read(Program *program, const SourceText *source);
 void chunk_read(Program *program, const SourceText *source);
+
+/* Begins the definition of a class or trait; reports a second one and answers NULL then. */
+ClassModel *program_define(Program *program, const char *name, const SourceText *source,
+                           size_t start, size_t end);
 
 /* Adds a method; reports a second one of the same selector. Parses it. */
 void program_add_method(Program *program, MethodModel *method);

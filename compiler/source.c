@@ -234,7 +234,7 @@ static const char *const warning_names[WARN_KIND_COUNT] = {
     [WARN_UNDECLARED] = "undeclared",   [WARN_UNUSED] = "unused",
     [WARN_SHADOWED] = "shadowed",       [WARN_UNSENT] = "unsent",
     [WARN_UNREACHABLE] = "unreachable", [WARN_ENCODING] = "encoding",
-    [WARN_DUPLICATE] = "duplicate",
+    [WARN_DUPLICATE] = "duplicate",     [WARN_TRAITS] = "traits",
 };
 
 void diagnostics_init(Diagnostics *diagnostics, Arena *arena)

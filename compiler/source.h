@@ -53,6 +53,7 @@ typedef enum {
     WARN_UNREACHABLE, /* statements behind a return */
     WARN_ENCODING,    /* text that is not UTF-8 */
     WARN_DUPLICATE,   /* a method that is defined again in the same file */
+    WARN_TRAITS,      /* traits of a class that conflict; what is left out of one that lacks it */
     WARN_KIND_COUNT
 } WarningKind;
 
@@ -77,7 +78,8 @@ typedef struct Diagnostics {
 
 enum {
     WARNINGS_DEFAULT = 1u << WARN_UNDECLARED | 1u << WARN_UNUSED | 1u << WARN_SHADOWED |
-                       1u << WARN_UNREACHABLE | 1u << WARN_ENCODING | 1u << WARN_DUPLICATE,
+                       1u << WARN_UNREACHABLE | 1u << WARN_ENCODING | 1u << WARN_DUPLICATE |
+                       1u << WARN_TRAITS,
     WARNINGS_ALL = (1u << WARN_KIND_COUNT) - 1,
 };
 

@@ -134,6 +134,20 @@ static bool tonel_value(Tonel *t, Value *value)
 
 /* --- Class definitions --- */
 
+/* 'TFoo + (TBar - {#x})' */
+static void class_take_composition(Tonel *t, Composition *composition, const Value *value)
+{
+    CompileTools *tools = t->program->tools;
+    size_t quote = t->text[value->start] == '\'', errors = tools->diagnostics->error_count;
+    const SourceText *source =
+        source_new_chunk(tools->arena, t->source, value->start + quote, value->end - quote);
+    const Method *tree = parse_expression(tools, source, 0, source->length);
+    if (tools->diagnostics->error_count != errors || !tree->body->statement_count)
+        return;
+    composition->source = source;
+    composition->node = tree->body->statements[0];
+}
+
 static void class_take(Tonel *t, ClassModel *class_model, const char *key, const Value *value)
 {
     const char *text = value->texts.count ? value->texts.items[0] : "";
@@ -153,9 +167,10 @@ static void class_take(Tonel *t, ClassModel *class_model, const char *key, const
     else if (strcmp(key, "type") == 0 || strcmp(key, "layout") == 0) {
         if (!shape_of_name(text, &class_model->shape))
             tonel_error(t, value->start, value->end, "no shape of instances has this name");
-    } else if (strcmp(key, "traits") == 0 || strcmp(key, "classTraits") == 0) {
-        if (strcmp(text, "") != 0 && strcmp(text, "{}") != 0)
-            tonel_error(t, value->start, value->end, "traits are not supported");
+    } else if (strcmp(key, "traits") == 0) {
+        class_take_composition(t, &class_model->compositions[0], value);
+    } else if (strcmp(key, "classTraits") == 0) {
+        class_take_composition(t, &class_model->compositions[1], value);
     }
 }
 
@@ -203,29 +218,25 @@ static bool tonel_definition(Tonel *t, const char *comment)
     Map map = {NULL, 0, 0};
     tonel_skip(t);
     size_t start = t->at, size = tonel_word(t);
-    bool defines = size == 5 && strncmp(t->text + start, "Class", 5) == 0;
+    bool is_trait = size == 5 && strncmp(t->text + start, "Trait", 5) == 0;
+    bool defines = is_trait || (size == 5 && strncmp(t->text + start, "Class", 5) == 0);
     if (!defines && !(size == 9 && strncmp(t->text + start, "Extension", 9) == 0))
-        return tonel_error(t, start, t->at,
-                           size == 5 && strncmp(t->text + start, "Trait", 5) == 0
-                               ? "traits are not supported"
-                               : "'Class {' or 'Extension {' expected");
+        return tonel_error(t, start, t->at, "'Class {', 'Trait {' or 'Extension {' expected");
     if (!tonel_map(t, &map))
         return false;
     const Value *name = map_find(&map, "name");
     if (!name || !name->texts.count)
         return tonel_error(t, start, t->at, "this definition has no #name");
-    ClassModel *class_model =
-        program_class(t->program, name->texts.items[0], t->source, name->start, name->end);
-    if (!defines)
+    const char *text = name->texts.items[0];
+    if (!defines) {
+        program_class(t->program, text, t->source, name->start, name->end);
         return true;
-    if (class_model->is_defined)
-        return tonel_error(t, name->start, name->end,
-                           arena_printf(t->program->tools->arena, "the class %s is defined twice",
-                                        class_model->name));
-    class_model->is_defined = true;
-    class_model->source = t->source;
-    class_model->start = name->start;
-    class_model->end = name->end;
+    }
+    ClassModel *class_model =
+        program_define(t->program, text, t->source, name->start, name->end);
+    if (!class_model)
+        return false;
+    class_model->is_trait = is_trait;
     class_model->comment = comment;
     for (size_t i = 0; i < map.count; i++)
         class_take(t, class_model, map.items[i].key, &map.items[i].value);

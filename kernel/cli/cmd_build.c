@@ -22,7 +22,7 @@ static const char *const warning_options[] = {
     "Werror",       "Wall",         "Wundeclared",     "Wunused",        "Wshadowed",
     "Wunsent",      "Wunreachable", "Wencoding",       "Wno-undeclared", "Wno-unused",
     "Wno-shadowed", "Wno-unsent",   "Wno-unreachable", "Wno-encoding",   "Wduplicate",
-    "Wno-duplicate",
+    "Wno-duplicate", "Wtraits",     "Wno-traits",
 };
 
 static void build_start(Build *build, Cli *cli, const char *manifest)
@@ -136,6 +136,8 @@ static int run_build(Cli *cli, OsvmError *error)
         WARNING("Wno-encoding", "off"),                                                          \
         WARNING("Wduplicate", "methods defined twice in a file (on)"),                           \
         WARNING("Wno-duplicate", "off"),                                                          \
+        WARNING("Wtraits", "conflicts of traits, exclusions of nothing (on)"),                    \
+        WARNING("Wno-traits", "off"),                                                             \
     {                                                                                            \
         .name = NULL                                                                             \
     }
