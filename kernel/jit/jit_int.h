@@ -39,10 +39,10 @@ typedef enum {
     ROUTINE_POLL_LOOP,
     ROUTINE_RETURN,      /* A: value; a return that is not plain */
     ROUTINE_NON_LOCAL,   /* A: value */
-    ROUTINE_PRIMITIVE,   /* A: pool address of the method; at its entry */
-    ROUTINE_FAILED,      /* the same: its primitive has failed */
+    ROUTINE_PRIMITIVE,   /* A: method, B: its primitive's number, C: arguments; at its entry */
+    ROUTINE_FAILED,      /* A: method, C: arguments: its primitive has failed */
     /* leaf */
-    ROUTINE_SIMPLE_PRIMITIVE, /* A: pool address; 0: failed */
+    ROUTINE_SIMPLE_PRIMITIVE, /* the same as ROUTINE_PRIMITIVE; 0: failed */
     ROUTINE_FLOAT,       /* A, B: operands, C: operation; 0: send */
     ROUTINE_FLOAT_COMPARE, /* A, B: operands, C: condition; true, false or 0 */
     ROUTINE_SHIFT,       /* A, B */

@@ -59,6 +59,7 @@ static void call_simple(Unit *u)
     build_cold(b);
     build_here(b, failed);
     op_av(b, JIT_LITERAL, JIT_A, POOL_CODE);
+    op_av(b, JIT_CONSTANT, JIT_C, (SWord)u->args);
     unit_stub_jump(u, ROUTINE_FAILED);
     build_main(b);
 }
@@ -534,6 +535,8 @@ PrimitiveRest unit_primitive(Unit *u)
         call_simple(u);
     else {
         op_av(&u->b, JIT_LITERAL, JIT_A, POOL_CODE);
+        op_av(&u->b, JIT_CONSTANT, JIT_B, (SWord)number);
+        op_av(&u->b, JIT_CONSTANT, JIT_C, (SWord)u->args);
         unit_stub_jump(u, ROUTINE_PRIMITIVE);
     }
     return BODY_ALONE;

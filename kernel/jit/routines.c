@@ -162,11 +162,6 @@ static uintptr_t routine_non_local(uintptr_t v, uintptr_t value, uintptr_t b, ui
 
 /* ---- Primitives ---- */
 
-static unsigned args_of(Vm *vm, Oop method)
-{
-    return method_header_args(method_header(&vm->heap, method));
-}
-
 static Word finish_primitive(Vm *vm, PrimFailure failure, unsigned args)
 {
     if (failure != PRIM_OK)
@@ -178,22 +173,20 @@ static Word finish_primitive(Vm *vm, PrimFailure failure, unsigned args)
     return go_on(vm);
 }
 
-static uintptr_t routine_primitive(uintptr_t v, uintptr_t method, uintptr_t b, uintptr_t c)
+static uintptr_t routine_primitive(uintptr_t v, uintptr_t method, uintptr_t number, uintptr_t args)
 {
     Vm *vm = vm_at(v);
-    unsigned args = args_of(vm, (Oop)method);
-    (void)b, (void)c;
     vm->new_method = (Word)method;
-    unsigned number = method_primitive(vm, (Oop)method);
-    return finish_primitive(vm, activate_primitive(vm, number, args), args);
+    PrimFailure failure = prim_table[number].function(vm, (unsigned)args);
+    return finish_primitive(vm, failure, (unsigned)args);
 }
 
-static uintptr_t routine_failed(uintptr_t v, uintptr_t method, uintptr_t b, uintptr_t c)
+static uintptr_t routine_failed(uintptr_t v, uintptr_t method, uintptr_t b, uintptr_t args)
 {
     Vm *vm = vm_at(v);
-    (void)b, (void)c;
+    (void)b;
     vm->new_method = (Word)method;
-    return finish_primitive(vm, (PrimFailure)vm->jit.failure, args_of(vm, (Oop)method));
+    return finish_primitive(vm, (PrimFailure)vm->jit.failure, (unsigned)args);
 }
 
 static uintptr_t routine_simple_primitive(uintptr_t v, uintptr_t method, uintptr_t number,
@@ -353,8 +346,8 @@ const CpuRoutine jit_routines[ROUTINE_COUNT] = {
     [ROUTINE_POLL_LOOP] = SWITCHING("poll in loop", routine_poll_loop, 1),
     [ROUTINE_RETURN] = SWITCHING("return", routine_return, 2),
     [ROUTINE_NON_LOCAL] = SWITCHING("non-local return", routine_non_local, 2),
-    [ROUTINE_PRIMITIVE] = SWITCHING("primitive", routine_primitive, 2),
-    [ROUTINE_FAILED] = SWITCHING("primitive failed", routine_failed, 2),
+    [ROUTINE_PRIMITIVE] = SWITCHING("primitive", routine_primitive, 4),
+    [ROUTINE_FAILED] = SWITCHING("primitive failed", routine_failed, 4),
     [ROUTINE_SIMPLE_PRIMITIVE] = LEAF("simple primitive", routine_simple_primitive, 4),
     [ROUTINE_FLOAT] = LEAF("float arithmetic", routine_float, 4),
     [ROUTINE_FLOAT_COMPARE] = LEAF("float comparison", routine_float_compare, 4),
