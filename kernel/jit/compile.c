@@ -174,7 +174,7 @@ static void block_entry(Unit *u)
     build_cold(b);
     build_here(b, slow);
     op_ab(b, JIT_MOVE, JIT_A, JIT_B);
-    op_av(b, JIT_CONSTANT, JIT_B, PRIMITIVE_FULL_VALUE);
+    op_av(b, JIT_CONSTANT, JIT_B, 207);
     op_av(b, JIT_CONSTANT, JIT_C, (SWord)u->args);
     unit_stub_jump(u, ROUTINE_PRIMITIVE);
     build_main(b);
