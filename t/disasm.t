@@ -74,6 +74,21 @@ close $asm;
 is($status, 0, 'an assembled method') or diag($err);
 like($out, qr/^Object>>answerSeven$/m, 'is listed');
 
+# Every method of the image, in either bytecode set.
+($status, $out, $err) = run('--summary');
+is($status, 0, 'the summary');
+my ($methods, $share) = $out =~ /^(\d+) methods, .*: ([\d.]+) % compile$/m;
+ok(($methods // 0) > 3000 && $share >= 99.5, "$methods methods, $share % compile") or diag($out);
+system("$osvm build image -o $dir/v3.image --bytecodes=v3");
+($status, $out, $err) = run("--summary --image=$dir/v3.image");
+($methods, $share) = $out =~ /^(\d+) methods, 0 full and [1-9]\d* embedded blocks: ([\d.]+) % compile$/m;
+ok(($methods // 0) > 3000 && $share >= 99.5, "V3: $methods methods, $share % compile") or diag($out);
+# A zone too small for some, which is said.
+($status, $out, $err) = run('--summary --code-zone=16K');
+is($status, 1, 'less than 99.5 % is a failure');
+like($out, qr/^refused: \S+.*: the code zone has no room for it$/m, 'each is named, with a reason');
+like($out, qr/^\d+ refused: the code zone has no room for it$/m, 'and the reasons are counted');
+
 for my $wrong (["'NoSuchClass>>foo'", 66, qr/no class 'NoSuchClass'/],
     ["'Object>>noSuch'", 66, qr/no method 'noSuch'/],
     ["Object", 64, qr/is no method/], ["", 64, qr/needs 'Class>>selector'/],

@@ -84,7 +84,8 @@ typedef struct {
     const char *folder;      /* for image files */
 } CoreGcEvents;
 
-/* Which methods to show as machine code: exactly one of `selection`, `source`, `asm_file`. */
+/* Which methods to show as machine code: exactly one of `selection`, `source`, `asm_file`; or
+ * `summary`: all are compiled and counted. */
 typedef struct {
     const char *image;
     const char *selection;  /* 'Class>>selector' */
@@ -92,6 +93,7 @@ typedef struct {
     const char *class_name; /* ... of this class */
     const char *asm_file;   /* assembler text */
     bool bytecodes, show_source, json;
+    bool summary;
 } CoreDisassemble;
 
 /* Every function answers OSVM_OK or, with `error` filled in, what went wrong; run

@@ -23,6 +23,10 @@ static const OsvmOption disasm_options[] = {
      .value = "no",
      .help = "with the bytecodes in between"},
     {.name = "source", .kind = OSVM_FLAG, .value = "no", .help = "with the method's source"},
+    {.name = "summary",
+     .kind = OSVM_FLAG,
+     .value = "no",
+     .help = "compile every method, say how many are refused and why"},
     {.name = "json", .kind = OSVM_FLAG, .value = "no", .help = "as JSON"},
     {.name = NULL},
 };
@@ -89,10 +93,11 @@ static int run_disasm(Cli *cli, OsvmError *error)
 {
     char image[PATH_MAX], *source = NULL;
     const char *operand = cli->operands[0], *asm_file = options_text(cli->options, "asm");
-    if (!operand == !asm_file) {
+    bool summary = options_flag(cli->options, "summary");
+    if (!!operand + !!asm_file + summary != 1) {
         error_set(error, OSVM_USAGE,
                   "'osvm disasm' needs 'Class>>selector', or - for a method on standard input, or "
-                  "--asm=FILE");
+                  "--asm=FILE, or --summary");
         return OSVM_USAGE;
     }
     if (!choose_image(cli, image, error))
@@ -110,6 +115,7 @@ static int run_disasm(Cli *cli, OsvmError *error)
         .bytecodes = options_flag(cli->options, "bytecodes"),
         .show_source = options_flag(cli->options, "source"),
         .json = options_flag(cli->options, "json"),
+        .summary = summary,
     };
     int code = disassemble(cli, &what, error);
     free(source);
@@ -118,11 +124,13 @@ static int run_disasm(Cli *cli, OsvmError *error)
 
 const Command command_disasm = {
     .name = "disasm",
-    .operands = "'CLASS>>SELECTOR' | -",
+    .operands = "'CLASS>>SELECTOR' | - | --summary",
     .summary = "show the machine code of a method, with names for what it uses",
     .details =
         "Compiles the method for --jit=BACKEND without running the image: 'Array class>>new:', a\n"
-        "method's source on standard input (-), or an assembled method (--asm=FILE).",
+        "method's source on standard input (-), or an assembled method (--asm=FILE).\n"
+        "--summary compiles every method of the image and says what share compiles, and why the\n"
+        "rest does not; exit code 1 if that is less than 99.5 %.",
     .options = disasm_options,
     .least = 0,
     .most = 1,

@@ -1,13 +1,22 @@
 /* The builder: two sections of abstract instructions, labels, the pool, maps. */
 #include "kernel/jit/jit_int.h"
 
+static const char no_memory[] = "the host has no memory";
+
+void build_refuse(Build *b, const char *why)
+{
+    if (!b->failed)
+        b->why = why;
+    b->failed = true;
+}
+
 static void *grow(Build *b, void *block, uint32_t *capacity, size_t element)
 {
     const OsvmHost *host = b->vm->setup->host;
     uint32_t wanted = *capacity ? *capacity * 2 : 64;
     void *bigger = host->resize(host, block, *capacity * element, wanted * element);
     if (!bigger) {
-        b->failed = true;
+        build_refuse(b, no_memory);
         return block;
     }
     *capacity = wanted;
@@ -38,7 +47,7 @@ JitInstruction *build_add(Build *b, JitOperation operation)
     if (s->count == s->capacity)
         s->instructions = grow(b, s->instructions, &s->capacity, sizeof(JitInstruction));
     if (s->count == s->capacity || s->count >= enough) { /* failed: overwrite the last one */
-        b->failed = true;
+        build_refuse(b, "more instructions than can be counted");
         REQUIRE(s->count, "no memory for a single instruction");
         s->count--;
     }
@@ -50,7 +59,7 @@ JitInstruction *build_add(Build *b, JitOperation operation)
 unsigned build_label(Build *b)
 {
     if (b->labels >= LABEL_NONE - 1) {
-        b->failed = true;
+        build_refuse(b, "too many labels");
         return 0;
     }
     return b->labels++;
@@ -75,7 +84,7 @@ unsigned build_pool(Build *b, Word value, PoolRole role)
 {
     enum { MOST = sizeof b->pool / sizeof *b->pool };
     if (b->pool_words == MOST) {
-        b->failed = true;
+        build_refuse(b, "too many literals and send sites for one pool");
         return 0;
     }
     b->pool[b->pool_words] = value;

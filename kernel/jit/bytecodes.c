@@ -43,6 +43,7 @@ static void leave(Unit *u)
 {
     sim_flush(u);
     emit_exit(u, unit_this_pc(u));
+    u->b.jit->gaps[u->now.op]++;
     u->dead = true;
 }
 
@@ -856,8 +857,10 @@ static uint32_t next_of(const Unit *u)
 
 static bool make_target(Unit *u, int64_t target)
 {
-    if (target < u->from || target >= u->to)
+    if (target < u->from || target >= u->to) {
+        build_refuse(&u->b, "it jumps out of a block");
         return false;
+    }
     if (u->targets[target] == LABEL_NONE)
         u->targets[target] = (uint16_t)build_label(&u->b);
     return true;
@@ -870,8 +873,10 @@ static bool find_targets(Unit *u)
             pc++;
             continue;
         }
-        if (!decode(u, pc))
+        if (!decode(u, pc)) {
+            build_refuse(&u->b, "a bytecode ends behind its end");
             return false;
+        }
         OperationKind kind = instruction_kind(&u->now);
         Instruction conditional;
         if ((kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP) && !make_target(u, u->now.target))

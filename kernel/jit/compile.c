@@ -192,11 +192,17 @@ static void embedded_entry(Unit *u)
 static bool open_unit(Vm *vm, Unit *u, Oop code)
 {
     const CodeFacts *facts = code_facts(vm, code);
-    if (facts->bad || facts->refused)
+    jit_of(vm)->refusal = "the verifier refuses it";
+    if (facts->bad)
+        return false;
+    jit_of(vm)->refusal = "it was refused before";
+    if (facts->refused)
         return false;
     *u = (Unit){.code = code};
+    jit_of(vm)->refusal = "the verifier cannot say how deep its stack is";
     if (!code_view(vm, code, &u->view, &u->facts))
         return false;
+    jit_of(vm)->refusal = NULL;
     build_open(&u->b, vm);
     u->first_pc = facts->first_ip;
     u->to = (uint32_t)u->view.count;
@@ -368,12 +374,14 @@ static Piece *finish(Unit *u, PieceKind kind)
     if (piece)
         u->b.jit->compiled++;
     else {
-        u->b.jit->refused++;
+        Jit *jit = u->b.jit;
+        jit->refused++;
+        jit->refusal = u->b.why      ? u->b.why
+                       : u->b.failed ? "its stack is not what its bytecodes need"
+                                     : "the code zone has no room for it";
         u->b.vm->setup->host->log(u->b.vm->setup->host, OSVM_DEBUG,
                                   "jit: code of %zu bytes and %zu literals is refused: %s",
-                                  u->view.count, u->view.literal_count,
-                                  u->b.failed ? "too large"
-                                              : "no room, or a jump it does not know");
+                                  u->view.count, u->view.literal_count, jit->refusal);
         ((CodeFacts *)code_facts(u->b.vm, u->code))->refused = true;
     }
     return piece;

@@ -174,6 +174,8 @@ typedef struct Jit {
     bool open_used;        /* their table has entries */
     bool linked;           /* some site may be */
     uint64_t opens_made;
+    uint64_t gaps[OPERATION_COUNT]; /* bytecodes that code leaves to the interpreter, by operation */
+    const char *refusal;   /* why the last code that was refused was */
     uint64_t compiled, refused, evicted, reclaims, runs;
     uint64_t frames_left, frames_entered; /* changed tier while they waited */
 } Jit;
@@ -217,6 +219,7 @@ typedef struct Build {
     Vm *vm;
     Jit *jit;
     bool failed;
+    const char *why;    /* it has; NULL: its stack is not what the bytecodes need */
     Section main, cold; /* cold is put behind main */
     Section *section;   /* where instructions go now */
     uint32_t pc;        /* of the bytecode they are for, behind the code's oop; 0: for none */
@@ -231,6 +234,8 @@ typedef struct Build {
 
 void build_open(Build *b, Vm *vm);
 void build_close(Build *b);
+/* The piece cannot be made; the first reason stays. */
+void build_refuse(Build *b, const char *why);
 unsigned build_label(Build *b);
 void build_here(Build *b, unsigned label);
 void build_cold(Build *b);

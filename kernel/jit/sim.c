@@ -8,7 +8,7 @@ static const uint8_t free_registers[] = {JIT_D, JIT_E, JIT_C, JIT_B, JIT_A, JIT_
 void sim_reset(Unit *u, unsigned depth)
 {
     if (depth > SIM_MAX)
-        u->b.failed = true;
+        build_refuse(&u->b, "its stack is too deep");
     u->depth = u->spilled = depth > SIM_MAX ? 0 : depth;
     for (unsigned i = 0; i < u->depth; i++)
         u->stack[i] = (SimEntry){.kind = SIM_SPILLED};
@@ -18,7 +18,7 @@ void sim_reset(Unit *u, unsigned depth)
 static void push(Unit *u, SimEntry entry)
 {
     if (u->depth == SIM_MAX) {
-        u->b.failed = true;
+        build_refuse(&u->b, "its stack is too deep");
         return;
     }
     u->stack[u->depth++] = entry;

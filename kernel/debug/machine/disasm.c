@@ -8,6 +8,7 @@
 #include "kernel/bytecode/asm.h"
 #include "kernel/bytecode/trailer.h"
 #include "kernel/debug/machine/listing.h"
+#include "kernel/debug/machine/summary.h"
 #include "kernel/vm/assemble.h"
 #include "kernel/vm/code/lift.h"
 
@@ -89,9 +90,10 @@ static bool print_blocks(Disassembly *d, Oop code)
     Instruction i;
     if (!code_view(d->vm, code, &view, &facts))
         return true;
-    for (size_t pc = 0; pc < view.count; pc = i.next) {
-        if (!bytecode_decode(view.set, view.bytes, view.count, pc, &i))
-            return true;
+    for (size_t pc = 0; pc < view.count; pc++) {
+        if (facts.depths[pc] >= DEPTH_INSIDE || /* not the beginning of one that is reached */
+            !bytecode_decode(view.set, view.bytes, view.count, pc, &i))
+            continue;
         if ((i.op == OP_PUSH_FULL_CLOSURE && !print_full_block(d, code, &i)) ||
             (i.op == OP_PUSH_CLOSURE && !print_embedded_block(d, code, &view, &i)))
             return false;
@@ -227,6 +229,8 @@ static void close_listing(Disassembly *d)
 
 int debug_disassemble(Vm *vm, const CoreDisassemble *what, OsvmError *error)
 {
+    if (what->summary)
+        return summary_print(vm, stdout);
     Disassembly d = {.vm = vm, .what = what, .error = error};
     Arena *arena = arena_new();
     bool done = open_listing(&d) && (what->asm_file ? print_assembled(&d, arena)
