@@ -37,4 +37,53 @@ for my $bits (32, 64) {
         is($said, "20000\n", "--gc=$gc runs the image, $bits bits");
     }
 }
+# The verifier has nothing to say against it, and names what is broken in copies of it with faults.
+for my $bits (32, 64) {
+    for my $variant ('', '.checked') {
+        my $said = `'$osvm' verify-gc --events=20000 '$dir/example/$bits/gc-minimal$variant.so' 2>&1`;
+        is($?, 0, "verify-gc, $bits bits$variant");
+        like($said, qr/^nothing is broken$/m, '... says so') or diag($said);
+    }
+}
+my $source = do { local $/; open my $file, '<', 'examples/gc-minimal/minimal.c' or die; <$file> };
+my @faults = (
+    ['a function that is missing', '.barrier = minimal_barrier,', '',
+     qr/^BROKEN  the vtable is complete.*\n\s+model: the vtable has no function 'barrier'/m],
+    ['memory that is not aligned', "m->allocations++;\n        return start;", "m->allocations++;\n        return start + 4;",
+     qr/^BROKEN  memory that is allocated is aligned.*\n.*answers 0x\w+ for 16 bytes: that is not aligned/m],
+    ['free memory that is not there', '.free_bytes = m->free_bytes,', '.free_bytes = m->free_bytes + 64,',
+     qr/statistics claim \d+ free bytes, but free chunks have \d+/],
+    ['buffers that are too short', '*end = *start + bytes;', '*end = *start + bytes - 8;',
+     qr/^BROKEN  buffers to promote into\n.*too short/m],
+    ['classes that are not marked', 'm->classes[object_class_index(object)] = 1;', '',
+     qr/random events behind the shims.*\n.*names no class/],
+    ['forwarders that stay', '*slot = follow(*slot);', '', qr/random events against.*\n.*a forwarder, after a full collection/],
+    ['weak slots that are strong', 'end = heap_fixed_fields(m->gc.heap, object);', ';',
+     qr/random events against.*\n.*holds 0x\w+ instead of nil\n.*\nnew r\d+ weak/m],
+    ['ephemerons nobody hears of', 'mm->ops->found_ephemeron(mm, object);', ';',
+     qr/random events behind.*\n.*holds 0x\w+, no object.*\n.*\nnew r\d+ ephemeron/m],
+    ['dead objects that stay', '(sweeping && !is_marked(m, object))', 'false',
+     qr/^BROKEN  dead objects are reclaimed\n\s+model: \d+ bytes of dead objects were not reclaimed/m],
+    ['roots that are not visited', 'mm->ops->visit_roots(mm, mark_slot, m);', '',
+     qr/the class table holds 2 classes instead of 13/],
+    ['a crash', 'mm->ops->visit_roots(mm, mark_slot, m);', 'mm->ops->visit_roots(mm, NULL, m);',
+     qr/^BROKEN  many collections.*\n\s+(crash: SIGSEGV|check:)/m],
+    ['a loop without end', 'trace(m);', 'do trace(m); while (m->live > 4000);',
+     qr/^BROKEN  deep lists.*\n\s+hang: no progress/m],
+);
+for my $fault (@faults) {
+    my ($what, $good, $bad, $words) = @$fault;
+    my $copy = $source;
+    my $at = index $copy, $good, $what eq 'a loop without end' ? index($copy, 'static void mark_everything') : 0;
+    ok($at >= 0, "$what: the example has the line") or next;
+    substr($copy, $at, length $good) = $bad;
+    open my $file, '>', "$dir/example/minimal.c" or die;
+    print $file $copy;
+    close $file;
+    system("make -s -C '$dir/example' PREFIX='$dir/usr' CFLAGS='-O1 -w $sanitize' CC='$ENV{CC}' 64/gc-minimal.so") == 0
+        or fail("$what: built");
+    my $said = `'$osvm' verify-gc --events=20000 --patience=2 '$dir/example/64/gc-minimal.so' 2>&1`;
+    is($? >> 8, 1, "$what: something is broken");
+    like($said, $words, '... and what it is is said');
+}
 done_testing();

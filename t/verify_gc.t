@@ -15,6 +15,11 @@ my $cc = $ENV{CC} || 'cc';
 my $root = abs_path('.');
 my $events = $ENV{OSVM_TEST_LONG} ? 300000 : 20000;
 
+my $none = `$osvm verify-gc --events=$events $build/lib/osvm/64/gc-none.so 2>&1`;
+is($? >> 8, 0, 'one that never collects is a collector');
+like($none, qr/^not     dead objects are reclaimed\n\s+it refuses every collection/m, 'what it does not do is said');
+like($none, qr/^nothing is broken; what it does not do by its nature: 1 tests$/m, 'at the end too');
+
 for my $bits (64, 32) {
     for my $file (sort glob "$build/lib/osvm/$bits/gc-*.so") {
         next if $file =~ /gc-(shim|none)/;

@@ -21,7 +21,8 @@ typedef struct GcFlight {
     volatile uint64_t event; /* index of the one in progress */
     volatile uint64_t done;  /* the sequence was performed to its end */
     FoundBy found;
-    char text[2048];         /* the finding, a sentence or more */
+    char text[2048];         /* the finding, a sentence or more; of a test that was passed: why
+                              * it does not concern this collector */
     /* What happened, so that it can be seen that something happened. */
     uint64_t scavenges, collections, fired, lost, refused, becomes, snapshots, switches,
         checks, compared; /* objects, all comparisons together */

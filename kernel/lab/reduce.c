@@ -7,17 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_HANGS = 20 };
+
 typedef struct {
     Lab *lab;
     FoundBy wanted;
     GcScript *script; /* the smallest yet */
+    unsigned hangs_left; /* a hang is waited for: not without end */
     void (*say)(void *context, size_t count);
     void *context;
 } Reduction;
 
 static bool still_fails(Reduction *r, const GcScript *candidate)
 {
-    return lab_try(r->lab, candidate) == r->wanted;
+    if (!r->hangs_left || lab_try(r->lab, candidate) != r->wanted)
+        return false;
+    r->hangs_left -= r->wanted == FOUND_BY_HANG;
+    return true;
 }
 
 static void take(Reduction *r, const GcScript *candidate)
@@ -135,7 +141,7 @@ static void simplify(Reduction *r)
 void lab_reduce(Lab *lab, GcScript *script, void (*say)(void *context, size_t count),
                 void *context)
 {
-    Reduction r = {lab, lab->flight->found, script, say, context};
+    Reduction r = {lab, lab->flight->found, script, MOST_HANGS, say, context};
     cut_tail(&r);
     minimise(&r);
     simplify(&r);

@@ -24,7 +24,7 @@ const char *found_by_name(FoundBy by)
 bool lab_open(Lab *lab, Cli *cli, unsigned heap_bits, OsvmError *error)
 {
     *lab = (Lab){.cli = cli, .heap_bits = heap_bits, .leak_check = true, .patience = PATIENCE};
-    const char *folder = getenv("TMPDIR");
+    const char *folder = cli->live->get_variable(cli->live, "TMPDIR");
     lab->folder = folder ? folder : "/tmp";
     void *shared = mmap(NULL, sizeof *lab->flight, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);

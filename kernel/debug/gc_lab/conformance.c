@@ -100,7 +100,7 @@ static void self_check_says(void *context, const char *sentence)
 
 static void self_check(Suite *suite)
 {
-    if (!suite->gc->ops->self_check(suite->gc, self_check_says, suite))
+    if (!gc_self_check(suite->gc, self_check_says, suite))
         return;
     suite->flight->found = FOUND_BY_LEAK_CHECK;
     _exit(OSVM_PROGRAM_ERROR);
@@ -128,7 +128,6 @@ static void test_vtable(Suite *suite)
         {"take_buffer", ops->take_buffer}, {"return_buffer", ops->return_buffer},
         {"free", ops->free}, {"collect", ops->collect}, {"barrier", ops->barrier},
         {"make_walkable", ops->make_walkable}, {"statistics", ops->statistics},
-        {"self_check", ops->self_check},
     };
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         if (!functions[i].there)
@@ -234,9 +233,22 @@ static void test_free(Suite *suite)
     self_check(suite);
 }
 
+/* A collector may refuse to collect at all, if it says so each time. */
+static bool never_collects(Suite *suite)
+{
+    MmStatistics statistics;
+    suite->heap->mm->ops->statistics(suite->heap->mm, &statistics);
+    return statistics.full_collections && statistics.refused == statistics.full_collections;
+}
+
 static void test_reclaims(Suite *suite)
 {
     collect(suite);
+    if (never_collects(suite)) {
+        snprintf(suite->flight->text, sizeof suite->flight->text,
+                 "it refuses every collection: what is dead is never reclaimed");
+        return;
+    }
     Word before = facts(suite).free_bytes, taken = 0;
     for (Word i = 0; i < 3000; i++) {
         Word bytes = 16 + i % 40 * 8;
