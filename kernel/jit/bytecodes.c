@@ -915,6 +915,7 @@ bool unit_translate(Unit *u)
         decode(u, pc);
         u->b.pc = u->first_pc + pc;
         translate_one(u);
+        u->b.jit->bytecodes++;
         pc = next_of(u);
     }
     return !u->b.failed;

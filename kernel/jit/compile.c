@@ -401,7 +401,7 @@ static void prepare_pool(Unit *u)
 }
 
 /* Without a poll before `install` nothing moves: oops in the pool are those found. */
-static Piece *compile(Vm *vm, Oop code, bool block, unsigned copied, bool careful)
+static Piece *translate(Vm *vm, Oop code, bool block, unsigned copied, bool careful)
 {
     Unit u;
     Piece *piece = NULL;
@@ -432,6 +432,14 @@ static Piece *compile(Vm *vm, Oop code, bool block, unsigned copied, bool carefu
     if (piece)
         take_header(vm, piece, code);
     close_unit(&u);
+    return piece;
+}
+
+static Piece *compile(Vm *vm, Oop code, bool block, unsigned copied, bool careful)
+{
+    uint64_t start = vm->heap.host->now(&vm->heap);
+    Piece *piece = translate(vm, code, block, copied, careful);
+    jit_of(vm)->compile_us += vm->heap.host->now(&vm->heap) - start;
     return piece;
 }
 

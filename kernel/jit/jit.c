@@ -112,10 +112,12 @@ void jit_stop(Vm *vm)
               "jit: %" PRIu64 " compiled, %" PRIu64 " refused, %" PRIu64 " evicted in %" PRIu64
               " reclaims, %" PRIuWORD " bytes in use, entered %" PRIu64 " times; "
               "%" PRIu64 " frames turned into the interpreter's, %" PRIu64 " back; "
-              "%" PRIu64 " of %" PRIu64 " activations and jumps back in machine code",
+              "%" PRIu64 " of %" PRIu64 " activations and jumps back in machine code; "
+              "%" PRIu64 " bytecodes compiled in %" PRIu64 " us",
               jit->compiled, jit->refused, jit->evicted, jit->reclaims, jit->free - jit->start,
               jit->runs, jit->frames_left, jit->frames_entered, jit->machine_points,
-              poll_points(vm));
+              poll_points(vm),
+              jit->bytecodes, jit->compile_us);
     for (uint32_t i = 0; i < jit->piece_count; i++)
         jit_delete_piece(vm, jit->pieces[i]);
     host->free(host, jit->pieces, jit->piece_capacity * sizeof *jit->pieces);

@@ -176,6 +176,7 @@ typedef struct Jit {
     uint64_t opens_made;
     uint64_t gaps[OPERATION_COUNT]; /* bytecodes that code leaves to the interpreter, by operation */
     const char *refusal;   /* why the last code that was refused was */
+    uint64_t compile_us, bytecodes; /* spent on compiling so many */
     uint64_t compiled, refused, evicted, reclaims, runs;
     uint64_t frames_left, frames_entered; /* changed tier while they waited */
 } Jit;

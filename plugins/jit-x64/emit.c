@@ -1,21 +1,6 @@
 /* Bytes of x64 instructions: prefixes, ModRM, SIB, displacements. */
 #include "emit.h"
 
-void emit_byte(Emit *e, unsigned byte)
-{
-    if (e->at >= e->capacity) {
-        e->overflow = true;
-        return;
-    }
-    e->out[e->at++] = (uint8_t)byte;
-}
-
-void emit_32(Emit *e, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        emit_byte(e, value >> (8 * i) & 0xFF);
-}
-
 void emit_64(Emit *e, uint64_t value)
 {
     emit_32(e, (uint32_t)value);

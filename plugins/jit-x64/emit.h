@@ -46,8 +46,26 @@ static inline Mem mem_relative(int32_t distance)
     return (Mem){.disp = distance, .relative = true};
 }
 
-void emit_byte(Emit *e, unsigned byte);
-void emit_32(Emit *e, uint32_t value);
+static inline void emit_byte(Emit *e, unsigned byte)
+{
+    if (e->at < e->capacity)
+        e->out[e->at++] = (uint8_t)byte;
+    else
+        e->overflow = true;
+}
+
+static inline void emit_32(Emit *e, uint32_t value)
+{
+    if (e->capacity - e->at >= sizeof value) { /* the host may be of the other byte order */
+        e->out[e->at] = (uint8_t)value;
+        e->out[e->at + 1] = (uint8_t)(value >> 8);
+        e->out[e->at + 2] = (uint8_t)(value >> 16);
+        e->out[e->at + 3] = (uint8_t)(value >> 24);
+        e->at += sizeof value;
+    } else
+        e->overflow = true;
+}
+
 void emit_64(Emit *e, uint64_t value);
 static inline bool fits_8(int64_t value)
 {

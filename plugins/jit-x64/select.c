@@ -1,18 +1,18 @@
 /* Abstract instructions into x64 instructions.
  *
- * Three passes over the instructions: the first takes every branch as long and finds the offsets,
- * the second shortens those that stay in reach (distances only shrink), the third writes. The
- * choice is kept in the instruction's `size`, which branches do not use.
+ * Every instruction is written once, with long branches that go nowhere yet. Then those that stay
+ * in reach are made short (distances only shrink), bytes move together, and branches and pool
+ * references, whose places are known from the instruction, get their distances. The choice is
+ * kept in the instruction's `size`, which branches do not use.
  */
 #include "x64.h"
 
-enum { SHORT = 1, LONGEST = 32 };
+enum { SHORT = 1, LONGEST = 32, LONG_JUMP = 5, LONG_BRANCH = 6, SHORT_BRANCH = 2 };
 
 typedef struct {
     Emit e;
     const JitCode *code;
-    uint32_t *labels; /* offsets, of the pass before */
-    int pass;
+    uint32_t *labels; /* offsets */
 } Select;
 
 static Reg machine(unsigned reg)
@@ -38,32 +38,17 @@ static Mem indexed(const JitInstruction *i)
 
 /* ---- Branches ---- */
 
-static void displacement(Select *s, JitInstruction *i, unsigned short_opcode, unsigned long_opcode)
+static void jump(Select *s)
 {
-    Emit *e = &s->e;
-    int64_t target = s->labels[i->label];
-    int64_t distance = target - (int64_t)i->offset; /* from its first byte, of LONGEST at most */
-    if (s->pass == 2 && fits_8(distance) && fits_8(distance - LONGEST))
-        i->size = SHORT;
-    if (i->size == SHORT) {
-        emit_byte(e, short_opcode);
-        emit_byte(e, (uint8_t)(target - (e->at + 1)));
-        return;
-    }
-    if (long_opcode > 0xFF)
-        emit_byte(e, long_opcode >> 8);
-    emit_byte(e, long_opcode & 0xFF);
-    emit_32(e, (uint32_t)(target - (e->at + 4)));
+    emit_byte(&s->e, 0xE9);
+    emit_32(&s->e, 0);
 }
 
-static void jump(Select *s, JitInstruction *i)
+static void branch(Select *s, Cc cc)
 {
-    displacement(s, i, 0xEB, 0xE9);
-}
-
-static void branch(Select *s, JitInstruction *i, Cc cc)
-{
-    displacement(s, i, 0x70 | cc, 0x0F80 | cc);
+    emit_byte(&s->e, 0x0F);
+    emit_byte(&s->e, 0x80 | cc);
+    emit_32(&s->e, 0);
 }
 
 static Cc condition_code(unsigned condition)
@@ -117,7 +102,7 @@ static void count_down(Select *s, JitInstruction *i)
 {
     emit_rm(&s->e, true, 0x83, ALU_SUB, operand_of(i), 1);
     emit_byte(&s->e, 1);
-    branch(s, i, CC_S);
+    branch(s, CC_S);
 }
 
 /* ucomisd sets carry for less, zero for equal, and both with parity for unordered: less is asked
@@ -130,24 +115,18 @@ static void float_branch(Select *s, JitInstruction *i)
     emit_sse_rr(e, 0x66, false, 0x2E, a, b);
     switch (i->condition) {
     case JIT_LESS:
-    case JIT_GREATER: branch(s, i, CC_A); break;
+    case JIT_GREATER: branch(s, CC_A); break;
     case JIT_LESS_EQUAL:
-    case JIT_GREATER_EQUAL: branch(s, i, CC_AE); break;
-    case JIT_NOT_EQUAL: /* a jump for parity over a short jump is as long as a branch: 6 bytes */
-        emit_byte(e, 0x0F);
-        emit_byte(e, 0x80 | CC_P);
-        emit_32(e, (uint32_t)(s->labels[i->label] - (e->at + 4)));
-        branch(s, i, CC_NE);
+    case JIT_GREATER_EQUAL: branch(s, CC_AE); break;
+    case JIT_NOT_EQUAL: /* for parity, too */
+        branch(s, CC_P);
+        branch(s, CC_NE);
         break;
-    default: { /* equal: not if parity */
-        uint32_t at = e->at + 1;
+    default: /* equal: not if parity */
         emit_byte(e, 0x70 | CC_P);
-        emit_byte(e, 0);
-        branch(s, i, CC_E);
-        if (!e->overflow)
-            e->out[at] = (uint8_t)(e->at - at - 1);
+        emit_byte(e, LONG_BRANCH);
+        branch(s, CC_E);
         break;
-    }
     }
 }
 
@@ -277,47 +256,47 @@ static bool select_one(Select *s, JitInstruction *i)
     case JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT: shift_constant(s, SHIFT_SHR, a, i->value); break;
     case JIT_ROTATE_RIGHT_CONSTANT: shift_constant(s, SHIFT_ROR, a, i->value); break;
     case JIT_ADDRESS: lea(s, a, b, (int32_t)i->value); break;
-    case JIT_ADD_CHECKED: emit_alu(e, ALU_ADD, a, b); branch(s, i, CC_O); break;
-    case JIT_SUBTRACT_CHECKED: emit_alu(e, ALU_SUB, a, b); branch(s, i, CC_O); break;
-    case JIT_MULTIPLY_CHECKED: emit_rr(e, true, 0x0FAF, a, b); branch(s, i, CC_O); break;
+    case JIT_ADD_CHECKED: emit_alu(e, ALU_ADD, a, b); branch(s, CC_O); break;
+    case JIT_SUBTRACT_CHECKED: emit_alu(e, ALU_SUB, a, b); branch(s, CC_O); break;
+    case JIT_MULTIPLY_CHECKED: emit_rr(e, true, 0x0FAF, a, b); branch(s, CC_O); break;
     case JIT_ADD_CONSTANT_CHECKED:
         alu_constant(s, ALU_ADD, a, (int64_t)i->value);
-        branch(s, i, CC_O);
+        branch(s, CC_O);
         break;
     case JIT_DIVIDE:
         emit_byte(e, 0x48);
         emit_byte(e, 0x99); /* cqo */
         emit_rr(e, true, 0xF7, 7, machine(i->c));
         break;
-    case JIT_JUMP: jump(s, i); break;
+    case JIT_JUMP: jump(s); break;
     case JIT_BRANCH:
         emit_alu(e, ALU_CMP, a, b);
-        branch(s, i, condition_code(i->condition));
+        branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_CONSTANT:
         compare_constant(s, a, (int64_t)i->value);
-        branch(s, i, condition_code(i->condition));
+        branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_LOADED:
         emit_rm(e, true, ALU_CMP << 3 | 3, a, operand_of(i), 0);
-        branch(s, i, condition_code(i->condition));
+        branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_LITERAL:
         emit_rm(e, true, ALU_CMP << 3 | 3, a, pool(s, i->value), 0);
-        branch(s, i, condition_code(i->condition));
+        branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_BITS:
         test_bits(s, a, (int64_t)i->value);
-        branch(s, i, condition_code(i->condition));
+        branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_BITS_LOADED:
         emit_rm(e, false, 0xF7, 0, operand_of(i), 4);
         emit_32(e, (uint32_t)i->extra);
-        branch(s, i, condition_code(i->condition));
+        branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_LOADED_CONSTANT:
         compare_loaded_constant(s, operand_of(i), i->extra);
-        branch(s, i, condition_code(i->condition));
+        branch(s, condition_code(i->condition));
         break;
     case JIT_COUNT_DOWN: count_down(s, i); break;
     case JIT_JUMP_REGISTER: emit_rr(e, false, 0xFF, 4, a); break;
@@ -352,21 +331,108 @@ static bool select_one(Select *s, JitInstruction *i)
     return true;
 }
 
+/* ---- Putting them together ---- */
+
+static bool is_branch(const JitInstruction *i)
+{
+    return (i->operation >= JIT_ADD_CHECKED && i->operation <= JIT_ADD_CONSTANT_CHECKED) ||
+           (i->operation >= JIT_JUMP && i->operation <= JIT_COUNT_DOWN) ||
+           i->operation == JIT_FLOAT_BRANCH;
+}
+
+/* Distances from an instruction's first byte, LONGEST bytes from its last at most. */
+static void shorten(const Select *s)
+{
+    for (uint32_t n = 0; n < s->code->count; n++) {
+        JitInstruction *i = &s->code->instructions[n];
+        if (!is_branch(i))
+            continue;
+        int64_t distance = (int64_t)s->labels[i->label] - (int64_t)i->offset;
+        bool reaches = fits_8(distance) && fits_8(distance - LONGEST);
+        i->size = reaches && i->operation != JIT_FLOAT_BRANCH ? SHORT : 0;
+    }
+}
+
+static void make_short(uint8_t *bytes, bool always)
+{
+    bytes[0] = always ? 0xEB : bytes[1] - 0x10; /* 0F 8x: 7x */
+}
+
+static void add_32(uint8_t *bytes, uint32_t value)
+{
+    uint32_t old = 0;
+    for (int i = 0; i < 4; i++)
+        old |= (uint32_t)bytes[i] << 8 * i;
+    old += value;
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(old >> 8 * i);
+}
+
+/* References to the pool, which does not move, from an instruction that has moved down by `by`. */
+static void keep_pool(const JitInstruction *i, uint8_t *end, uint32_t by)
+{
+    switch (i->operation) {
+    case JIT_LITERAL:
+    case JIT_PUSH_LITERAL:
+    case JIT_CALL_LITERAL: add_32(end - 4, by); break;
+    case JIT_BRANCH_LITERAL: add_32(end - LONG_BRANCH - 4, by); break;
+    default: break;
+    }
+}
+
+/* Moves everything to its place; labels and offsets are final then. */
+static void move_together(Select *s)
+{
+    uint8_t *out = s->code->out;
+    uint32_t at = 0, end = s->e.at;
+    for (uint32_t n = 0; n < s->code->count; n++) {
+        JitInstruction *i = &s->code->instructions[n];
+        uint32_t from = i->offset;
+        uint32_t to = n + 1 < s->code->count ? s->code->instructions[n + 1].offset : end;
+        keep_pool(i, out + to, from - at);
+        if (is_branch(i) && i->size == SHORT) {
+            to -= i->operation == JIT_JUMP ? LONG_JUMP : LONG_BRANCH;
+            make_short(out + to, i->operation == JIT_JUMP);
+            to += SHORT_BRANCH;
+        }
+        if (i->operation == JIT_LABEL)
+            s->labels[i->label] = at;
+        for (i->offset = at; from < to; from++)
+            out[at++] = out[from];
+    }
+    s->e.at = at;
+}
+
+static void aim(const Select *s)
+{
+    uint8_t *out = s->code->out;
+    for (uint32_t n = 0; n < s->code->count; n++) {
+        const JitInstruction *i = &s->code->instructions[n];
+        uint32_t end = n + 1 < s->code->count ? i[1].offset : s->e.at;
+        if (!is_branch(i))
+            continue;
+        uint32_t distance = s->labels[i->label] - end;
+        if (i->size == SHORT)
+            out[end - 1] = (uint8_t)distance;
+        else
+            add_32(out + end - 4, distance);
+        if (i->operation == JIT_FLOAT_BRANCH && i->condition == JIT_NOT_EQUAL)
+            add_32(out + end - LONG_BRANCH - 4, distance + LONG_BRANCH);
+    }
+}
+
 uint32_t x64_encode(const JitCode *code)
 {
     uint32_t labels[code->labels + 1];
-    for (uint32_t i = 0; i <= code->labels; i++)
-        labels[i] = 0;
-    Select s = {.code = code, .labels = labels};
-    for (s.pass = 1; s.pass <= 3; s.pass++) {
-        s.e = (Emit){.out = code->out, .capacity = code->capacity};
-        for (uint32_t i = 0; i < code->count; i++) {
-            JitInstruction *instruction = &code->instructions[i];
-            uint32_t at = s.e.at;
-            if (!select_one(&s, instruction) || s.e.overflow)
-                return 0;
-            instruction->offset = at;
-        }
+    Select s = {.code = code, .labels = labels,
+                .e = {.out = code->out, .capacity = code->capacity}};
+    for (uint32_t i = 0; i < code->count; i++) {
+        code->instructions[i].offset = s.e.at;
+        if (!select_one(&s, &code->instructions[i]) || s.e.overflow)
+            return 0;
     }
+    shorten(&s);
+    move_together(&s);
+    aim(&s);
     return s.e.at;
 }
