@@ -23,9 +23,31 @@ static void *grow(Build *b, void *block, uint32_t *capacity, size_t element)
     return bigger;
 }
 
+static Section take_spare(Build *b, unsigned which)
+{
+    Section section = b->jit->spare[which];
+    b->jit->spare[which] = (Section){0};
+    section.count = 0;
+    return section;
+}
+
+static void keep_spare(Build *b, unsigned which, Section section)
+{
+    const OsvmHost *host = b->vm->setup->host;
+    Section *spare = &b->jit->spare[which];
+    if (spare->capacity)
+        host->free(host, section.instructions, section.capacity * sizeof(JitInstruction));
+    else
+        *spare = section;
+}
+
 void build_open(Build *b, Vm *vm)
 {
-    *b = (Build){.vm = vm, .jit = jit_of(vm)};
+    memset(b, 0, offsetof(Build, pool));
+    b->vm = vm;
+    b->jit = jit_of(vm);
+    b->main = take_spare(b, 0);
+    b->cold = take_spare(b, 1);
     b->section = &b->main;
     for (int i = 0; i < POOL_FIXED; i++)
         build_pool(b, 0, i == POOL_CODE ? ROLE_REFERENCE : ROLE_PLAIN);
@@ -34,8 +56,8 @@ void build_open(Build *b, Vm *vm)
 void build_close(Build *b)
 {
     const OsvmHost *host = b->vm->setup->host;
-    host->free(host, b->main.instructions, b->main.capacity * sizeof(JitInstruction));
-    host->free(host, b->cold.instructions, b->cold.capacity * sizeof(JitInstruction));
+    keep_spare(b, 0, b->main);
+    keep_spare(b, 1, b->cold);
     host->free(host, b->maps, b->map_capacity * sizeof(JitMap));
     host->free(host, b->sends, b->send_capacity * sizeof(JitSend));
 }
@@ -82,8 +104,7 @@ void build_main(Build *b)
 
 unsigned build_pool(Build *b, Word value, PoolRole role)
 {
-    enum { MOST = sizeof b->pool / sizeof *b->pool };
-    if (b->pool_words == MOST) {
+    if (b->pool_words == POOL_MOST) {
         build_refuse(b, "too many literals and send sites for one pool");
         return 0;
     }

@@ -198,7 +198,8 @@ static bool open_unit(Vm *vm, Unit *u, Oop code)
     jit_of(vm)->refusal = "it was refused before";
     if (facts->refused)
         return false;
-    *u = (Unit){.code = code};
+    memset(u, 0, offsetof(Unit, stack));
+    u->code = code;
     jit_of(vm)->refusal = "the verifier cannot say how deep its stack is";
     if (!code_view(vm, code, &u->view, &u->facts))
         return false;

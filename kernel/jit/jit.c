@@ -120,6 +120,9 @@ void jit_stop(Vm *vm)
               jit->bytecodes, jit->compile_us);
     for (uint32_t i = 0; i < jit->piece_count; i++)
         jit_delete_piece(vm, jit->pieces[i]);
+    for (unsigned i = 0; i < 2; i++)
+        host->free(host, jit->spare[i].instructions,
+                   jit->spare[i].capacity * sizeof(JitInstruction));
     host->free(host, jit->pieces, jit->piece_capacity * sizeof *jit->pieces);
     processor_close(vm);
     zone_close(vm);

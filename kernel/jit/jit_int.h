@@ -143,6 +143,11 @@ typedef struct {
 typedef void (*PieceListener)(void *context, const Piece *piece,
                               const JitInstruction *instructions, uint32_t count);
 
+typedef struct {
+    JitInstruction *instructions;
+    uint32_t count, capacity;
+} Section;
+
 typedef struct Jit {
     const JitOps *ops;
     Cpu *cpu;              /* machine code runs on it */
@@ -176,6 +181,7 @@ typedef struct Jit {
     uint64_t opens_made;
     uint64_t gaps[OPERATION_COUNT]; /* bytecodes that code leaves to the interpreter, by operation */
     const char *refusal;   /* why the last code that was refused was */
+    Section spare[2];      /* of the last piece made: memory for the next one */
     uint64_t compile_us, bytecodes; /* spent on compiling so many */
     uint64_t compiled, refused, evicted, reclaims, runs;
     uint64_t frames_left, frames_entered; /* changed tier while they waited */
@@ -208,12 +214,7 @@ static inline Oop jit_piece_method(const Piece *piece)
 
 /* ---- build.c ---- */
 
-enum { LABEL_NONE = 0xFFFF };
-
-typedef struct {
-    JitInstruction *instructions;
-    uint32_t count, capacity;
-} Section;
+enum { LABEL_NONE = 0xFFFF, POOL_MOST = 1024 };
 
 /* A piece in the making. `failed` is sticky. */
 typedef struct Build {
@@ -225,12 +226,13 @@ typedef struct Build {
     Section *section;   /* where instructions go now */
     uint32_t pc;        /* of the bytecode they are for, behind the code's oop; 0: for none */
     uint32_t labels;
-    Word pool[1024];
-    uint8_t roles[1024];
     uint32_t pool_words;
     JitMap *maps; /* offset: a label, until encoded */
     JitSend *sends;
     uint32_t map_count, map_capacity, send_count, send_capacity;
+    /* not cleared in the beginning, which would take longer than a small method */
+    Word pool[POOL_MOST];
+    uint8_t roles[POOL_MOST];
 } Build;
 
 void build_open(Build *b, Vm *vm);
@@ -359,7 +361,6 @@ enum { SIM_MAX = 128 };
 
 /* One method, block or embedded block on its way through the front end. */
 typedef struct Unit {
-    Build b;
     VerifyView view;
     VerifyFacts facts;
     Oop code;
@@ -371,12 +372,14 @@ typedef struct Unit {
     Word flags;           /* FRAME_FLAGS */
     unsigned primitive;
     uint16_t *targets;    /* label of each bytecode that is jumped to, else LABEL_NONE */
-    SimEntry stack[SIM_MAX];
     unsigned depth, spilled;
     bool self_loaded;     /* RECEIVER holds self */
     bool dead;            /* control does not come here */
     Instruction now;      /* the bytecode being translated */
     uint32_t checked, unchecked, resumed, framed, block_entry; /* labels, LABEL_NONE */
+    /* not cleared: see Build */
+    SimEntry stack[SIM_MAX];
+    Build b;
 } Unit;
 
 void sim_reset(Unit *u, unsigned depth);

@@ -5,6 +5,8 @@
  * references, whose places are known from the instruction, get their distances. The choice is
  * kept in the instruction's `size`, which branches do not use.
  */
+#include <string.h>
+
 #include "x64.h"
 
 enum { SHORT = 1, LONGEST = 32, LONG_JUMP = 5, LONG_BRANCH = 6, SHORT_BRANCH = 2 };
@@ -384,23 +386,25 @@ static void keep_pool(const JitInstruction *i, uint8_t *end, uint32_t by)
 static void move_together(Select *s)
 {
     uint8_t *out = s->code->out;
-    uint32_t at = 0, end = s->e.at;
+    uint32_t removed = 0, moved = 0; /* bytes that have gone; old offset up to which others moved */
     for (uint32_t n = 0; n < s->code->count; n++) {
         JitInstruction *i = &s->code->instructions[n];
-        uint32_t from = i->offset;
-        uint32_t to = n + 1 < s->code->count ? s->code->instructions[n + 1].offset : end;
-        keep_pool(i, out + to, from - at);
-        if (is_branch(i) && i->size == SHORT) {
-            to -= i->operation == JIT_JUMP ? LONG_JUMP : LONG_BRANCH;
-            make_short(out + to, i->operation == JIT_JUMP);
-            to += SHORT_BRANCH;
-        }
+        uint32_t end = n + 1 < s->code->count ? i[1].offset : s->e.at;
+        keep_pool(i, out + end, removed);
+        i->offset -= removed;
         if (i->operation == JIT_LABEL)
-            s->labels[i->label] = at;
-        for (i->offset = at; from < to; from++)
-            out[at++] = out[from];
+            s->labels[i->label] = i->offset;
+        if (!is_branch(i) || i->size != SHORT)
+            continue;
+        uint32_t last = end - (i->operation == JIT_JUMP ? LONG_JUMP : LONG_BRANCH);
+        make_short(out + last, i->operation == JIT_JUMP);
+        last += SHORT_BRANCH;
+        memmove(out + moved - removed, out + moved, last - moved);
+        removed += end - last;
+        moved = end;
     }
-    s->e.at = at;
+    memmove(out + moved - removed, out + moved, s->e.at - moved);
+    s->e.at -= removed;
 }
 
 static void aim(const Select *s)
