@@ -8,11 +8,6 @@
 #include "kernel/vm/interp/interp_int.h"
 #include "kernel/vm/objects.h"
 
-bool is_code(Oop oop)
-{
-    return is_object(oop) && format_is_code(object_format(oop));
-}
-
 static Word first_byte(Vm *vm, Oop code)
 {
     return (1 + method_literal_count(&vm->heap, code)) * WORD_BYTES;
@@ -73,7 +68,7 @@ static VerifyView view_of(Vm *vm, const Owner *owner)
         .temp_count = method_header_temps(header),
         .literal_count = method_header_literals(header),
         .large_frame = method_header_large_frame(header),
-        .trust_depth = true, /* code_needs_large_context sees to it */
+        .trust_depth = true, /* CodeFacts.large sees to it */
         .has_primitive = method_header_has_primitive(header),
         .small_integer_bits = WORD_BITS == 64 ? 61 : 31,
         .inline_primitives = true,
@@ -112,7 +107,7 @@ static bool verify(Vm *vm, const Owner *owner, VerifyView *view, VerifyFacts *fa
     return false;
 }
 
-static void fill_facts(Vm *vm, Oop code, CodeFacts *facts)
+void code_fill_facts(Vm *vm, Oop code, CodeFacts *facts)
 {
     VerifyView view;
     VerifyFacts verified = {0};
@@ -127,6 +122,7 @@ static void fill_facts(Vm *vm, Oop code, CodeFacts *facts)
         .modes = (method_header_is_sista(header) ? FRAME_SISTA : 0) | (marked ? FRAME_MARKED : 0),
         .args = (uint8_t)method_header_args(header),
         .temps = (uint8_t)method_header_temps(header),
+        .large = method_header_large_frame(header),
         .heat = interp_of(vm)->threshold,
         .no_poll = primitive == PRIMITIVE_UNWIND || primitive == PRIMITIVE_NO_SWITCH,
     };
@@ -138,7 +134,7 @@ static void fill_facts(Vm *vm, Oop code, CodeFacts *facts)
     }
     facts->fields = (uint16_t)(verified.receiver_variables < 0xFFFF ? verified.receiver_variables
                                                                     : 0xFFFF);
-    facts->max_depth = (uint8_t)verified.max_depth;
+    facts->large |= verified.max_depth > SMALL_FRAME_SLOTS;
 }
 
 bool code_view(Vm *vm, Oop code, VerifyView *view, VerifyFacts *facts)
@@ -148,25 +144,6 @@ bool code_view(Vm *vm, Oop code, VerifyView *view, VerifyFacts *facts)
     view->owner = NULL;
     view->literal = NULL;
     return verified;
-}
-
-static unsigned code_hash(Oop code)
-{
-    return (unsigned)(code >> 4 ^ code >> 15) & (CODE_ENTRIES - 1);
-}
-
-const CodeFacts *code_facts(Vm *vm, Oop code)
-{
-    CodeFacts *facts = &interp_of(vm)->codes[code_hash(code)];
-    if (facts->code != code)
-        fill_facts(vm, code, facts);
-    return facts;
-}
-
-bool code_needs_large_context(Vm *vm, Oop code)
-{
-    return method_header_large_frame(method_header(&vm->heap, code)) ||
-           code_facts(vm, code)->max_depth > SMALL_FRAME_SLOTS;
 }
 
 int code_depth_at(Vm *vm, Oop code, Word pc)

@@ -52,6 +52,34 @@ static inline bool fast_compare_floats(Vm *vm, Oop a, Oop b, Comparison *order)
 Oop fast_method_class(Vm *vm, Oop code);
 const uint8_t *fast_first_bytecode(Vm *vm, Oop code);
 
+/* The facts of a full closure's code if it can be activated with so many arguments and needs no more
+ * than a frame; NULL: activate_full_closure decides. */
+static inline CodeFacts *fast_closure_facts(Vm *vm, Oop closure, unsigned args)
+{
+    const Header shape = (Header)FORMAT_INDEXABLE_FIXED << HEADER_FORMAT_SHIFT | CLASS_FULL_BLOCK_CLOSURE;
+    if (is_immediate(closure))
+        return NULL;
+    Header header = header_of(closure);
+    const Word *slots = object_slots(closure);
+    if ((header & (HEADER_FORMAT_MASK | HEADER_CLASS_MASK)) != shape || header_short_slots(header) < FULL_CLOSURE_COPIED ||
+        slots[CLOSURE_ARG_COUNT] != small_integer_oop((SWord)args))
+        return NULL;
+    unsigned copied = header_short_slots(header) - FULL_CLOSURE_COPIED;
+    Oop code = slots[FULL_CLOSURE_CODE], receiver = slots[FULL_CLOSURE_RECEIVER];
+    CodeFacts *facts = &interp_of(vm)->codes[code_hash(code)];
+    if (facts->code != code || facts->args != args || args + copied > facts->temps || facts->bad ||
+        facts->heat == 1)
+        return NULL;
+    if (is_immediate(receiver))
+        return facts->fields ? NULL : facts;
+    header = header_of(receiver);
+    if (facts->fields && (!format_is_pointers(header_format(header)) ||
+                          header_short_slots(header) < facts->fields ||
+                          header_class_index(header) == CLASS_CONTEXT))
+        return NULL;
+    return header_is_forwarder(header) ? NULL : facts;
+}
+
 /* Pop copied values, push the closure. NO_OOP: no memory. */
 Oop fast_push_closure(Vm *vm, unsigned args, unsigned copied, Word start_ip);
 Oop fast_push_full_closure(Vm *vm, Oop code, unsigned operand);

@@ -24,6 +24,8 @@ bool interp_create(Vm *vm, Word start, Word end, OsvmError *error)
     vm->interp = host->alloc(host, sizeof(Interp));
     Interp *interp = vm->interp;
     if (interp) {
+        uintptr_t room = (uintptr_t)interp->lookup_room;
+        interp->lookup = (LookupEntry *)((room + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
         interp->page_count = pages_in(end - start);
         interp->pages = host->alloc(host, interp->page_count * sizeof(Page));
         interp->wakeup_utc = INT64_MAX;

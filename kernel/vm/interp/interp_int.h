@@ -136,20 +136,24 @@ typedef enum {
 
 typedef struct LookupEntry {
     Oop selector; /* NO_OOP: empty */
-    Oop method;
-    PrimFunction function;
     uint32_t class_index;
-    uint32_t first_ip; /* from the method's oop to the bytecode an activation begins with */
-    uint16_t flags;    /* FRAME_FLAGS of the activation */
+    uint16_t flags; /* FRAME_FLAGS of the activation */
     uint8_t args, temps;
+    Oop method;
+    const void *label; /* where the loop does what `kind` says */
+    uint32_t first_ip; /* from the method's oop to the bytecode an activation begins with */
+    uint16_t heat;     /* activations until the method is compiled */
     uint8_t kind;
     bool no_poll;      /* the activation is no poll point */
-    uint16_t primitive;
-    uint16_t heat; /* activations until the method is compiled */
+    PrimFunction function;
     Oop constant;
+    uint16_t primitive;
 } LookupEntry;
 
-enum { LOOKUP_ENTRIES = 2048, CODE_ENTRIES = 4096, BLOCK_ENTRIES = 256, AT_ENTRIES = 128 };
+enum { CACHE_LINE = 64 };
+
+/* Entries are kept in pairs: the second of a pair has what lately was pushed out of the first. */
+enum { LOOKUP_ENTRIES = 4096, CODE_ENTRIES = 4096, BLOCK_ENTRIES = 256, AT_ENTRIES = 128 };
 
 /* Facts of compiled code that are needed at each activation. */
 typedef struct {
@@ -159,7 +163,7 @@ typedef struct {
     uint16_t fields;   /* receiver variables it uses: highest index + 1 */
     uint16_t modes;    /* FRAME_SISTA, FRAME_MARKED */
     uint8_t args, temps;
-    uint8_t max_depth; /* of temporaries and operands */
+    bool large;        /* its contexts are: real images have code that needs it, and does not say so */
     bool bad;          /* the verifier refuses it: it runs as one unknown bytecode */
     bool no_poll;      /* primitives 123 and 198 */
     bool refused;      /* the JIT cannot compile it */
@@ -187,7 +191,9 @@ typedef struct {
 enum { EXTERNAL_SEMAPHORES_MAX = 4096 };
 
 typedef struct Interp {
-    LookupEntry lookup[LOOKUP_ENTRIES];
+    LookupEntry lookup_room[LOOKUP_ENTRIES + 1];
+    LookupEntry *lookup; /* in lookup_room, so that each entry is one cache line where it has its size */
+    const void *const *labels; /* the loop's, by SendKind */
     CodeFacts codes[CODE_ENTRIES];
     BlockFacts blocks[BLOCK_ENTRIES];
     AtEntry ats[AT_ENTRIES];
@@ -260,9 +266,22 @@ size_t interp_check_stacks(Vm *vm, void (*report)(void *context, const char *sen
 void interpret(Vm *vm);
 
 /* code.c */
-const CodeFacts *code_facts(Vm *vm, Oop code);
-/* Real images have methods that need one although their header does not ask for it. */
-bool code_needs_large_context(Vm *vm, Oop code);
+
+static inline unsigned code_hash(Oop code)
+{
+    return (unsigned)(code >> 4 ^ code >> 15) & (CODE_ENTRIES - 1);
+}
+
+void code_fill_facts(Vm *vm, Oop code, CodeFacts *facts);
+
+static inline const CodeFacts *code_facts(Vm *vm, Oop code)
+{
+    CodeFacts *facts = &vm->interp->codes[code_hash(code)];
+    if (__builtin_expect(facts->code != code, 0))
+        code_fill_facts(vm, code, facts);
+    return facts;
+}
+
 bool code_has_block(Vm *vm, Oop code, SWord start_pc, unsigned args, unsigned copied);
 /* Depth of temporaries and operands (arguments and copied values included) before the
  * bytecode at offset `pc` of the code's bytecodes; -1 if control cannot come there. */
@@ -270,16 +289,21 @@ int code_depth_at(Vm *vm, Oop code, Word pc);
 /* Modes of an activation of `code` for `receiver`: set, and careful if it may reach
  * receiver variables that are not there. */
 Word code_modes_for(Vm *vm, const CodeFacts *facts, Oop receiver);
-bool is_code(Oop oop);
+static inline bool is_code(Oop oop)
+{
+    return is_object(oop) && format_is_code(object_format(oop));
+}
+
 /* A view of the code's bytecodes, and what the verifier says of them: its depths are valid until it
  * is asked about other code. False: refused. */
 bool code_view(Vm *vm, Oop code, VerifyView *view, VerifyFacts *facts);
 
 /* lookup.c */
 
+/* Where the pair begins. */
 static inline unsigned lookup_hash(Oop selector, Word class_index)
 {
-    return (unsigned)((selector >> 3) ^ (selector >> 14) ^ class_index * 7) & (LOOKUP_ENTRIES - 1);
+    return (unsigned)((selector >> 3) ^ (selector >> 14) ^ class_index * 7) << 1 & (LOOKUP_ENTRIES - 1);
 }
 
 /* The entry for a send of `selector` with *args arguments that lie on the stack; `class_index`
@@ -377,8 +401,17 @@ bool inline_primitive_run(Vm *vm, unsigned set, unsigned number, SWord *displace
 Oop inline_mapped_run(Vm *vm, unsigned number);
 
 /* process.c */
-Oop process_scheduler(Vm *vm);
-Oop process_active(Vm *vm);
+static inline Oop process_scheduler(Vm *vm)
+{
+    Oop association = follow(heap_special(&vm->heap, SPECIAL_SCHEDULER_ASSOCIATION));
+    return follow(object_slot(association, ASSOCIATION_VALUE));
+}
+
+static inline Oop process_active(Vm *vm)
+{
+    return follow(object_slot(process_scheduler(vm), SCHEDULER_ACTIVE));
+}
+
 /* Semaphore signal; may switch. False: excessSignals would overflow. */
 bool process_signal(Vm *vm, Oop semaphore);
 /* The running process gives way to the first runnable one; waits while there is none. */

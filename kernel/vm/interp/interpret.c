@@ -172,6 +172,7 @@ void interpret(Vm *vm)
     Word index;
     SWord offset;
 
+    interp->labels = kinds;
     LOAD;
     NEXT;
 
@@ -836,21 +837,24 @@ directed_super: /* the superclass of `value` */
     LOAD_SP;
     if (!entry)
         return;
-    goto *kinds[entry->kind];
+    goto *entry->label;
 
 send:
     index = heap_class_index(sp[args]);
     entry = &interp->lookup[lookup_hash(selector, index)];
     if (LIKELY(entry->selector == selector) && LIKELY(entry->class_index == index) &&
         LIKELY(entry->args == args))
-        goto *kinds[entry->kind];
+        goto *entry->label;
+    entry++;
+    if (LIKELY(entry->selector == selector) && entry->class_index == index && entry->args == args)
+        goto *entry->label;
 send_slow:
     SAVE;
     entry = lookup_send(vm, selector, &args);
     LOAD_SP;
     if (!entry)
         return;
-    goto *kinds[entry->kind];
+    goto *entry->label;
 
 quick_self:
     sp += args;
@@ -896,7 +900,31 @@ primitive_done:
     }
     RESUME;
 
-full_value:
+full_value: {
+    Oop closure = sp[args];
+    CodeFacts *facts = fast_closure_facts(vm, closure, args);
+    if (UNLIKELY(!facts))
+        goto full_value_slow;
+    facts->heat--;
+    Word *frame = sp - 2;
+    sp[-1] = pointer_word(ip);
+    frame[FRAME_SAVED_FP] = pointer_word(fp);
+    frame[FRAME_METHOD] = facts->code;
+    frame[FRAME_FLAGS] = frame_flags_for(args, facts->modes | FRAME_BLOCK);
+    frame[FRAME_CONTEXT] = 0;
+    frame[FRAME_RECEIVER] = object_slot(closure, FULL_CLOSURE_RECEIVER);
+    fp = frame;
+    sp = frame + FRAME_RECEIVER;
+    unsigned copied = header_short_slots(header_of(closure)) - FULL_CLOSURE_COPIED;
+    for (unsigned i = 0; i < copied; i++)
+        PUSH(object_slot(closure, FULL_CLOSURE_COPIED + i));
+    for (unsigned i = args + copied; i < facts->temps; i++)
+        PUSH(heap->nil);
+    ip = word_pointer(facts->code + facts->first_ip);
+    ENTER_FRAME(fp[FRAME_FLAGS]);
+    goto enter;
+}
+full_value_slow:
     SAVE;
     vm->new_method = entry->method;
     failure = activate_full_closure(vm, args);

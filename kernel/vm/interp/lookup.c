@@ -144,6 +144,7 @@ static void fill_entry(Vm *vm, LookupEntry *entry, Oop selector, Word class_inde
         .selector = selector, .method = method, .class_index = (uint32_t)class_index};
     if (!is_code(method)) {
         entry->kind = KIND_NOT_CODE;
+        entry->label = interp_of(vm)->labels[entry->kind];
         return;
     }
     const CodeFacts *facts = code_facts(vm, method);
@@ -161,18 +162,21 @@ static void fill_entry(Vm *vm, LookupEntry *entry, Oop selector, Word class_inde
     entry->no_poll = facts->no_poll;
     entry->heat = interp_of(vm)->threshold;
     fill_primitive(vm, entry);
+    entry->label = interp_of(vm)->labels[entry->kind];
 }
 
 LookupEntry *lookup_find(Vm *vm, Oop selector, Word class_index)
 {
     Interp *interp = interp_of(vm);
     LookupEntry *entry = &interp->lookup[lookup_hash(selector, class_index)];
-    if (entry->selector == selector && entry->class_index == class_index)
-        return entry;
+    for (int i = 0; i < 2; i++)
+        if (entry[i].selector == selector && entry[i].class_index == class_index)
+            return &entry[i];
     interp->lookup_misses++;
     Oop class = follow(heap_class_at(&vm->heap, class_index)), method;
     if (find_method(vm, selector, &class, &method) != FOUND)
         return NULL;
+    entry[1] = entry[0];
     fill_entry(vm, entry, selector, class_index, method);
     return entry;
 }
@@ -384,7 +388,7 @@ void lookup_flush(Vm *vm)
 {
     Interp *interp = interp_of(vm);
     interp->flushes++;
-    memset(interp->lookup, 0, sizeof interp->lookup);
+    memset(interp->lookup_room, 0, sizeof interp->lookup_room);
     memset(interp->ats, 0, sizeof interp->ats);
     jit_unlink(vm, NO_OOP, NO_OOP);
 }

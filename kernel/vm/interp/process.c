@@ -6,17 +6,6 @@
 #include "kernel/vm/interp/fast.h"
 #include "kernel/vm/interp/interp_int.h"
 
-Oop process_scheduler(Vm *vm)
-{
-    Oop association = follow(heap_special(&vm->heap, SPECIAL_SCHEDULER_ASSOCIATION));
-    return follow(object_slot(association, ASSOCIATION_VALUE));
-}
-
-Oop process_active(Vm *vm)
-{
-    return follow(object_slot(process_scheduler(vm), SCHEDULER_ACTIVE));
-}
-
 /* ---- Lists ---- */
 
 static bool is_list(Oop list)
@@ -106,14 +95,9 @@ static SWord priority_of(Oop process)
     return priority && is_small_integer(priority) ? small_integer_value(priority) : 0;
 }
 
-static Oop run_queues(Vm *vm)
+static Oop run_queue(Oop scheduler, SWord priority)
 {
-    return fetch(process_scheduler(vm), SCHEDULER_LISTS);
-}
-
-static Oop run_queue(Vm *vm, SWord priority)
-{
-    Oop lists = run_queues(vm);
+    Oop lists = fetch(scheduler, SCHEDULER_LISTS);
     if (is_immediate(lists) || priority < 1 || (Word)priority > object_slot_count(lists))
         return NO_OOP;
     return fetch(lists, (Word)priority - 1);
@@ -129,26 +113,30 @@ void process_make_ready(Vm *vm, Oop process, SWord priority, Oop queue, bool las
 
 /* ---- Switching ---- */
 
-void process_park(Vm *vm)
+static void park(Vm *vm, Oop active)
 {
-    if (!vm->fp)
-        return;
     Oop context = stack_active_context(vm);
     REQUIRE(context, "no memory left for the context of a process");
     stack_sync(vm);
-    heap_store(&vm->heap, process_active(vm), PROCESS_CONTEXT, context);
+    heap_store(&vm->heap, active, PROCESS_CONTEXT, context);
     vm->fp = 0;
 }
 
+void process_park(Vm *vm)
+{
+    if (vm->fp)
+        park(vm, process_active(vm));
+}
+
 /* The running process has been parked. False: the process has nothing to run. */
-static bool start_process(Vm *vm, Oop process)
+static bool start_process(Vm *vm, Oop scheduler, Oop process)
 {
     Heap *heap = &vm->heap;
     Oop context = fetch(process, PROCESS_CONTEXT);
     if (!stack_is_resumable(vm, context))
         return false;
     vm->counters.process_switches++;
-    heap_store(heap, process_scheduler(vm), SCHEDULER_ACTIVE, process);
+    heap_store(heap, scheduler, SCHEDULER_ACTIVE, process);
     heap_store(heap, process, PROCESS_LIST, heap->nil);
     heap_store(heap, process, PROCESS_CONTEXT, heap->nil);
     bool resumed = stack_resume(vm, context);
@@ -160,11 +148,9 @@ static Oop first_runnable_from(Vm *vm, Oop lists, Word top)
 {
     for (Word p = top; p > 0; p--) {
         Oop list = fetch(lists, p - 1);
-        while (!process_list_is_empty(vm, list)) {
-            Oop process = process_remove_first(vm, list);
+        if (!process_list_is_empty(vm, list)) {
             interp_of(vm)->top_priority = p;
-            if (stack_is_resumable(vm, fetch(process, PROCESS_CONTEXT)))
-                return process;
+            return process_remove_first(vm, list);
         }
     }
     return NO_OOP;
@@ -172,9 +158,9 @@ static Oop first_runnable_from(Vm *vm, Oop lists, Word top)
 
 /* Queues above top_priority are taken for empty. An image that puts a process there by hand is
  * noticed at the next poll, or when there is nothing else to run. */
-static Oop first_runnable(Vm *vm)
+static Oop first_runnable(Vm *vm, Oop scheduler)
 {
-    Oop lists = run_queues(vm);
+    Oop lists = fetch(scheduler, SCHEDULER_LISTS);
     Word count = is_object(lists) ? object_slot_count(lists) : 0, top = interp_of(vm)->top_priority;
     Oop process = top < count ? first_runnable_from(vm, lists, top) : NO_OOP;
     return process ? process : first_runnable_from(vm, lists, count);
@@ -190,8 +176,8 @@ void process_run_next(Vm *vm)
 {
     process_park(vm);
     for (;;) {
-        Oop process = first_runnable(vm);
-        if (process && start_process(vm, process))
+        Oop scheduler = process_scheduler(vm), process = first_runnable(vm, scheduler);
+        if (process && start_process(vm, scheduler, process))
             return;
         if (process)
             continue;
@@ -211,7 +197,7 @@ void process_run_next(Vm *vm)
 void process_transfer_to(Vm *vm, Oop process)
 {
     process_park(vm);
-    if (!start_process(vm, process))
+    if (!start_process(vm, process_scheduler(vm), process))
         process_run_next(vm);
 }
 
@@ -220,20 +206,20 @@ enum { PREEMPTION_DOES_NOT_YIELD = 0x10 }; /* image flag */
 void process_resume(Vm *vm, Oop process)
 {
     SWord priority = priority_of(process);
-    Oop queue = run_queue(vm, priority);
+    Oop scheduler = process_scheduler(vm), queue = run_queue(scheduler, priority);
     if (!queue || !is_list(queue))
         return;
-    Oop active = process_active(vm);
+    Oop active = fetch(scheduler, SCHEDULER_ACTIVE);
     SWord running = priority_of(active);
     if (!vm->fp || priority <= running) { /* nobody runs: process_run_next picks it up */
         process_make_ready(vm, process, priority, queue, true);
         return;
     }
-    process_park(vm);
-    Oop own = run_queue(vm, running);
+    park(vm, active);
+    Oop own = run_queue(scheduler, running);
     if (own && is_list(own))
         process_make_ready(vm, active, running, own, !(vm->image.flags & PREEMPTION_DOES_NOT_YIELD));
-    if (!start_process(vm, process))
+    if (!start_process(vm, scheduler, process))
         process_run_next(vm);
 }
 

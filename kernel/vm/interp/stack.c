@@ -54,31 +54,37 @@ void stack_free_page(Vm *vm, Page *page)
 
 /* ---- Marrying ---- */
 
-static Oop new_context(Vm *vm, bool large)
-{
-    return memory_new_pointers(vm, large ? CONTEXT_LARGE_SLOTS : CONTEXT_SMALL_SLOTS,
-                               FORMAT_INDEXABLE_FIXED, CLASS_CONTEXT);
-}
-
 Oop stack_frame_context(Vm *vm, Word fp)
 {
     Word *frame = frame_at(fp);
     if (frame[FRAME_CONTEXT])
         return frame[FRAME_CONTEXT];
+    Heap *heap = &vm->heap;
     Oop method = frame[FRAME_METHOD];
-    Oop context = new_context(vm, code_needs_large_context(vm, method));
+    Word count = code_facts(vm, method)->large ? CONTEXT_LARGE_SLOTS : CONTEXT_SMALL_SLOTS;
+    Oop context = memory_new_pointers(vm, count, FORMAT_INDEXABLE_FIXED, CLASS_CONTEXT);
     if (!context)
         return NO_OOP;
     unsigned args = frame_args(frame);
-    /* NOBARRIER: immediates; what is not, goes through heap_store. */
-    heap_store_unchecked(context, CONTEXT_SENDER, fp + FRAME_TAG);
-    heap_store_unchecked(context, CONTEXT_STACKP, small_integer_oop((SWord)args));
-    heap_store(&vm->heap, context, CONTEXT_METHOD, method);
-    if (frame_is_block(frame))
-        heap_store(&vm->heap, context, CONTEXT_CLOSURE, *frame_top(frame));
-    heap_store(&vm->heap, context, CONTEXT_RECEIVER, frame[FRAME_RECEIVER]);
-    for (unsigned i = 0; i < args; i++)
-        heap_store(&vm->heap, context, CONTEXT_FIXED + i, *frame_temp(frame, i));
+    Word *slots = object_slots(context);
+    if (heap_is_young(heap, context)) { /* NOBARRIER B2 */
+        slots[CONTEXT_METHOD] = method;
+        if (frame_is_block(frame))
+            slots[CONTEXT_CLOSURE] = *frame_top(frame);
+        slots[CONTEXT_RECEIVER] = frame[FRAME_RECEIVER];
+        for (unsigned i = 0; i < args; i++)
+            slots[CONTEXT_FIXED + i] = frame[1 + args - i];
+    } else {
+        heap_store(heap, context, CONTEXT_METHOD, method);
+        if (frame_is_block(frame))
+            heap_store(heap, context, CONTEXT_CLOSURE, *frame_top(frame));
+        heap_store(heap, context, CONTEXT_RECEIVER, frame[FRAME_RECEIVER]);
+        for (unsigned i = 0; i < args; i++)
+            heap_store(heap, context, CONTEXT_FIXED + i, frame[1 + args - i]);
+    }
+    /* NOBARRIER: immediates */
+    slots[CONTEXT_SENDER] = fp + FRAME_TAG;
+    slots[CONTEXT_STACKP] = small_integer_oop((SWord)args);
     frame[FRAME_CONTEXT] = context;
     frame[FRAME_FLAGS] |= FRAME_ODD_RETURN;
     return context;
