@@ -143,6 +143,41 @@ static void check_set_v3(void)
     check_v3("foo ^[]", "8F 00 00 02 73 7D 7C");
 }
 
+/* t/squeak-methods.txt: a method a line, below it what is expected, each line behind a tab. */
+static void check_recorded_line(const char *source, const char *line)
+{
+    const CompiledCode *code;
+    unsigned quick;
+    if (sscanf(line, "quick %u", &quick) == 1) {
+        code = compile(source, SET_SISTA);
+        is_int(code ? code->bytecodes[1] + 256 * code->bytecodes[2] : 0, quick, "quick: %s", source);
+    } else if (strncmp(line, "sista ", 6) == 0) {
+        check(source, line + 6);
+    } else if (strncmp(line, "v3 ", 3) == 0) {
+        check_v3(source, line + 3);
+    } else {
+        ok(false, "'%s' says which set it is of", line);
+    }
+}
+
+static void check_recorded(const char *path)
+{
+    char line[2000], source[2000] = "";
+    FILE *file = fopen(path, "r");
+    int count = 0;
+    while (file && fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] == '\t')
+            check_recorded_line(arena_copy(arena, source, strlen(source)), line + 1);
+        else if (line[0] != '#')
+            strcpy(source, line);
+        count++;
+    }
+    if (file)
+        fclose(file);
+    ok(count > 400, "%s has been read", path);
+}
+
 static void check_frames(void)
 {
     CompiledCode *code = compile("foo: n ^n foo: 1 bar: 2", SET_SISTA);
@@ -168,6 +203,7 @@ int main(void)
     check_closures();
     check_rest();
     check_set_v3();
+    check_recorded("t/squeak-methods.txt");
     check_frames();
     for (Diagnostic *each = diagnostics.first; each; each = each->next)
         if (each->severity == SEVERITY_ERROR)
