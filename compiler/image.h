@@ -10,7 +10,7 @@ typedef struct {
     unsigned bits; /* 32 or 64 */
     BytecodeSet set;
     const char *start;          /* expression that is evaluated last; NULL: none */
-    const SourceText *manifest; /* NULL: none */
+    const Manifest *manifest; /* NULL: none */
     bool drop_sources;          /* methods do not carry their text */
     StripResult *strip;         /* not NULL: leave out what is not reached, and say what */
 } ImageOptions;

@@ -39,15 +39,26 @@ ClassModel *program_class(Program *program, const char *name, const SourceText *
     return class_model;
 }
 
+static void class_forget_definition(ClassModel *class_model)
+{
+    static const NameList none = {NULL, 0, 0};
+    class_model->superclass_name = NULL;
+    class_model->shape = SHAPE_NORMAL;
+    class_model->instance_names = class_model->class_instance_names = none;
+    class_model->class_variables = class_model->pools = none;
+}
+
 ClassModel *program_define(Program *program, const char *name, const SourceText *source,
                            size_t start, size_t end)
 {
     ClassModel *class_model = program_class(program, name, source, start, end);
-    if (class_model->is_defined) {
+    if (class_model->is_defined && !program->is_replacing) {
         diagnostics_error(program->tools->diagnostics, source, start, end,
                           "the class %s is defined twice", name);
         return NULL;
     }
+    if (class_model->is_defined)
+        class_forget_definition(class_model);
     class_model->is_defined = true;
     class_model->source = source;
     class_model->start = start;
@@ -98,22 +109,23 @@ static const SourceText *file_of(const SourceText *source)
 }
 
 /* A method of this selector is there already. Where both stand in one file the later one counts,
- * as it does when the file is read into an image; between files there is no order. Answers whether
- * it took the place of the first. */
+ * as it does when the file is read into an image; between files there is no order, but replacements
+ * come last. Answers whether it took the place of the first. */
 static bool replace_method(Program *program, MethodModel *first, MethodModel *method)
 {
     Diagnostics *diagnostics = program->tools->diagnostics;
     ClassModel *owner = method->owner;
     const char *side = method->class_side ? " class" : "", *selector = method->tree->selector;
     size_t start = method->tree->selector_start, end = method->tree->selector_end;
-    if (file_of(first->source) != file_of(method->source)) {
+    if (!program->is_replacing && file_of(first->source) != file_of(method->source)) {
         diagnostics_error(diagnostics, method->source, start, end, "%s%s has two methods %s",
                           owner->name, side, selector);
         return false;
     }
-    diagnostics_warn(diagnostics, WARN_DUPLICATE, method->source, start, end,
-                     "%s%s has two methods %s: the later one is taken", owner->name, side,
-                     selector);
+    if (!program->is_replacing)
+        diagnostics_warn(diagnostics, WARN_DUPLICATE, method->source, start, end,
+                         "%s%s has two methods %s: the later one is taken", owner->name, side,
+                         selector);
     MethodList *list = &owner->methods[method->class_side];
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i] == first)

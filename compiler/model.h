@@ -92,6 +92,7 @@ typedef struct {
     CompileTools *tools;
     ClassList classes; /* as read; program_resolve sorts them: superclasses first, then by name */
     NameTable by_name;
+    bool is_replacing;  /* what is read goes in place of what is there */
     const char *prefix; /* class names lose it (MArray becomes Array); NULL: none */
     NameTable globals; /* further names that are bound: value unused, not NULL */
     struct {

@@ -36,64 +36,32 @@ static bool role_is_named(const RoleInfo *info, const char *name, size_t length)
     return true;
 }
 
-/* One line `role: class`; empty lines and those that begin with '#' say nothing. */
-static void manifest_line(Program *program, const SourceText *manifest, size_t start, size_t end,
-                          ClassModel *classes[ROLE_COUNT])
+static void take_line(Program *program, const Manifest *manifest, const ManifestLine *line,
+                      ClassModel *classes[ROLE_COUNT])
 {
     Diagnostics *diagnostics = program->tools->diagnostics;
-    const char *text = manifest->text;
-    while (start < end && isspace((unsigned char)text[start]))
-        start++;
-    while (end > start && isspace((unsigned char)text[end - 1]))
-        end--;
-    if (start == end || text[start] == '#')
-        return;
-    const char *colon = memchr(text + start, ':', end - start);
-    if (!colon) {
-        diagnostics_error(diagnostics, manifest, start, end, "a line 'role: class' expected");
-        return;
-    }
-    size_t name_end = (size_t)(colon - text), value = name_end + 1;
-    while (value < end && isspace((unsigned char)text[value]))
-        value++;
-    if (name_end - start == 6 && strncmp(text + start, "prefix", 6) == 0)
-        return; /* see manifest_prefix */
     for (int role = 0; role < ROLE_COUNT; role++) {
-        if (!role_is_named(&role_infos[role], text + start, name_end - start))
+        if (!role_is_named(&role_infos[role], line->name, strlen(line->name)))
             continue;
-        classes[role] = find_class(program, text + value, end - value);
+        classes[role] = find_class(program, line->value, strlen(line->value));
         if (!classes[role])
-            diagnostics_error(diagnostics, manifest, value, end, "no class has this name");
+            diagnostics_error(diagnostics, manifest->source, line->value_start, line->end,
+                              "no class has this name");
         return;
     }
-    diagnostics_error(diagnostics, manifest, start, name_end, "no role has this name");
+    diagnostics_error(diagnostics, manifest->source, line->start,
+                      line->start + strlen(line->name), "no role has this name");
 }
 
-const char *manifest_prefix(Names *names, const SourceText *manifest)
-{
-    const char *text = manifest->text, *line = text;
-    while (line && strncmp(line, "prefix:", 7) != 0)
-        line = (line = strchr(line, '\n')) ? line + 1 : NULL;
-    if (!line)
-        return NULL;
-    line += 7 + strspn(line + 7, " \t");
-    size_t length = strcspn(line, " \t\r\n");
-    return length ? names_get(names, line, length) : NULL;
-}
-
-bool roles_find(Program *program, const SourceText *manifest, ClassModel *classes[ROLE_COUNT])
+bool roles_find(Program *program, const Manifest *manifest, ClassModel *classes[ROLE_COUNT])
 {
     CompileTools *tools = program->tools;
     size_t errors = tools->diagnostics->error_count;
     for (int role = 0; role < ROLE_COUNT; role++)
         classes[role] = find_default(program, role_infos[role].classes);
-    for (size_t start = 0; manifest && start < manifest->length;) {
-        size_t end = start;
-        while (end < manifest->length && manifest->text[end] != '\n')
-            end++;
-        manifest_line(program, manifest, start, end, classes);
-        start = end + 1;
-    }
+    for (size_t i = 0; manifest && i < manifest->count; i++)
+        if (manifest_line_is_role(&manifest->items[i]))
+            take_line(program, manifest, &manifest->items[i], classes);
     for (int role = 0; role < ROLE_COUNT; role++)
         if (!classes[role] && role_infos[role].required)
             diagnostics_error(

@@ -3,7 +3,7 @@
 #ifndef OSVM_COMPILER_ROLES_H
 #define OSVM_COMPILER_ROLES_H
 
-#include "model.h"
+#include "manifest.h"
 
 /* X(role, class table index or 0, special object index or -1, required, "names, best first") */
 #define ROLES(X)                                                                     \
@@ -69,11 +69,8 @@ typedef struct {
 
 extern const RoleInfo role_infos[ROLE_COUNT];
 
-/* The prefix that a line "prefix: M" of the manifest takes from the names of classes; or NULL. */
-const char *manifest_prefix(Names *names, const SourceText *manifest);
-
-/* Finds the classes; reports required ones that are missing. The manifest has lines such as
- * "context: MyContext". */
-bool roles_find(Program *program, const SourceText *manifest, ClassModel *classes[ROLE_COUNT]);
+/* Finds the classes; reports required ones that are missing. Names in the manifest (NULL: there is
+ * none) go before the usual ones. */
+bool roles_find(Program *program, const Manifest *manifest, ClassModel *classes[ROLE_COUNT]);
 
 #endif

@@ -40,9 +40,9 @@ static void build_start(Build *build, Cli *cli, const char *manifest)
     build->options.set = strcmp(set, "v3") == 0 ? SET_V3 : SET_SISTA;
     for (int i = 0; i < cli->operand_count; i++)
         program_read(&build->program, cli->operands[i]);
-    build->options.manifest = manifest ? source_read_file(&build->diagnostics, manifest) : NULL;
+    build->options.manifest = manifest ? manifest_read(&build->tools, manifest) : NULL;
     if (build->options.manifest)
-        build->program.prefix = manifest_prefix(build->tools.names, build->options.manifest);
+        manifest_apply(build->options.manifest, &build->program);
     program_resolve(&build->program);
 }
 
