@@ -14,6 +14,9 @@ typedef struct Node Node;
 typedef struct Block Block;
 typedef struct Variable Variable;
 
+/* Longer brace arrays are filled by at:put:, in an instance of the global Array. */
+enum { LONGEST_PUSHED_BRACE = 16 };
+
 typedef enum {
     NODE_ERROR, /* what could not be parsed; already reported */
     NODE_LITERAL,

@@ -24,7 +24,6 @@ enum {
     SMALL_FRAME = 16, /* slots of a context without the large frame flag */
     LARGE_FRAME = 56,
     MAXIMAL_TEMPS = 63,    /* what a method header can say */
-    CONS_ARRAY_LIMIT = 16, /* longer brace arrays are filled by at:put: */
     QUICK_SELF = 256,      /* quick primitives: self, true, false, nil, -1, 0, 1, 2 */
     QUICK_CONSTANT_MINUS_1 = 260,
     QUICK_FIELD = 264,
@@ -581,7 +580,7 @@ static void gen_long_brace(Generator *g, Node *node)
 
 static void gen_brace(Generator *g, Node *node)
 {
-    if (node->brace.count > CONS_ARRAY_LIMIT) {
+    if (node->brace.count > LONGEST_PUSHED_BRACE) {
         gen_long_brace(g, node);
         return;
     }

@@ -729,7 +729,8 @@ static void make_special_objects(Builder *b)
 static char *start_source(Builder *b, bool with_classes)
 {
     const char *initialize = names_of(b->program->tools->names, "initialize");
-    const char *text = "";
+    const char *text = "", *wanted = manifest_value(b->options->manifest, "initialize");
+    with_classes = with_classes && (!wanted || strcmp(wanted, "no") != 0);
     for (size_t i = 0; with_classes && i < b->program->classes.count; i++)
         if (name_table_get(&b->classes[i].model->selectors[1], initialize))
             text = arena_printf(b->arena, "%s%s initialize.\n", text, b->classes[i].model->name);

@@ -47,7 +47,17 @@ Manifest *manifest_read(CompileTools *tools, const char *path)
 
 bool manifest_line_is_role(const ManifestLine *line)
 {
-    return strcmp(line->name, "prefix") != 0 && strcmp(line->name, "replace") != 0;
+    return strcmp(line->name, "prefix") != 0 && strcmp(line->name, "replace") != 0 &&
+           strcmp(line->name, "initialize") != 0;
+}
+
+const char *manifest_value(const Manifest *manifest, const char *name)
+{
+    const char *value = NULL;
+    for (size_t i = 0; manifest && i < manifest->count; i++)
+        if (strcmp(manifest->items[i].name, name) == 0)
+            value = manifest->items[i].value;
+    return value;
 }
 
 void manifest_apply(const Manifest *manifest, Program *program)

@@ -5,6 +5,7 @@
  *   prefix: M           class names lose it
  *   replace: FILE       sources whose classes and methods go in place of those of the same name;
  *                       the path is relative to the manifest's folder
+ *   initialize: no      the start does not send `initialize` to classes
  */
 #ifndef OSVM_COMPILER_MANIFEST_H
 #define OSVM_COMPILER_MANIFEST_H
@@ -28,6 +29,9 @@ Manifest *manifest_read(CompileTools *tools, const char *path);
 
 /* Reads the sources that replace others, and takes the prefix. */
 void manifest_apply(const Manifest *manifest, Program *program);
+
+/* The value of the last line of this name; NULL: there is none (or no manifest). */
+const char *manifest_value(const Manifest *manifest, const char *name);
 
 /* Does the line name a class for a role? */
 bool manifest_line_is_role(const ManifestLine *line);

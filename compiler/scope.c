@@ -242,7 +242,11 @@ static void resolve_node(Resolver *r, Node *node)
         resolve_nodes(r, node->cascade.messages, node->cascade.count);
         break;
     case NODE_BLOCK: resolve_block(r, node->block); break;
-    case NODE_BRACE: resolve_nodes(r, node->brace.elements, node->brace.count); break;
+    case NODE_BRACE:
+        if (node->brace.count > LONGEST_PUSHED_BRACE)
+            resolve_literal_variable(r, node, names_of(r->tools->names, "Array"));
+        resolve_nodes(r, node->brace.elements, node->brace.count);
+        break;
     case NODE_RETURN: resolve_node(r, node->value); break;
     }
 }

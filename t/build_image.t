@@ -148,6 +148,37 @@ grep -qaF 'wow!' "$dir/extra.image"; check $? "its doubled marks are undone"
 printf 'Object subclass: #C\n!C methodsFor: %s!\nfoo\n\t^ !! 3 +! !\n' "'x'" > "$dir/wrong.st"
 "$osvm" build image "$dir/wrong.st" -o "$dir/x.image" 2> "$dir/messages"
 grep -qF 'wrong.st:4:' "$dir/messages"; check $? "errors in chunks have the place in the file"
+mkdir "$dir/small" "$dir/patch"
+cat > "$dir/small/Thing.class.st" << 'END'
+Class { #name : #Thing, #superclass : #Object, #instVars : [ 'a' ], #classVars : [ 'Ready' ] }
+Thing class >> initialize [ Ready := true ]
+Thing >> name [ ^ 'first' ]
+Thing >> ready [ ^ Ready ]
+END
+cat > "$dir/patch/other.st" << 'END'
+Object subclass: #Thing instanceVariableNames: 'b c' classVariableNames: 'Ready' poolDictionaries: '' category: 'Other'!
+Object subclass: #Added instanceVariableNames: '' classVariableNames: '' poolDictionaries: '' category: 'Other'!
+!Thing methodsFor: 'all'!
+name
+	^ 'second ', self class instSize printString! !
+END
+printf '# what Thing lacks\nreplace: other.st\n' > "$dir/patch/manifest"
+"$osvm" build image "$dir/small" -o "$dir/patched.image" --manifest "$dir/patch/manifest" -Werror \
+    --start='Console printLine: Thing new name; printLine: Thing new ready printString; printLine: Added name; quit: 0' \
+    2> "$dir/messages"
+check $? "a manifest's sources replace classes and methods"
+[ "$("$osvm" "$dir/patched.image" | tr '\n' ' ')" = 'second 2 true Added ' ]
+check $? "and run"
+printf 'initialize: no\n' > "$dir/patch/no-initialize"
+"$osvm" build image "$dir/small" -o "$dir/patched.image" --manifest "$dir/patch/no-initialize" \
+    --start='Smalltalk := SystemDictionary basicNew. Smalltalk exitNow: (Thing new ready isNil ifTrue: [ 9 ] ifFalse: [ 8 ])'
+"$osvm" "$dir/patched.image"; [ $? = 9 ]; check $? "initialize: no: no class was initialized"
+"$osvm" build image "$dir/small" "$dir/patch/other.st" -o "$dir/patched.image" 2> "$dir/messages"
+grep -qF 'the class Thing is defined twice' "$dir/messages"; check $? "without a manifest they are defined twice"
+printf 'replace: none.st\n' > "$dir/patch/manifest"
+"$osvm" build image --manifest "$dir/patch/manifest" -o "$dir/x.image" 2> "$dir/messages"
+grep -qF 'patch/none.st:1:1: error: cannot read' "$dir/messages"; check $? "a missing file of a manifest is reported"
+
 printf 'array: Missing\nnonsense\n' > "$dir/manifest"
 "$osvm" build image --manifest "$dir/manifest" -o "$dir/x.image" 2> "$dir/messages"
 grep -qF 'no class has this name' "$dir/messages"; check $? "a manifest's wrong class is reported"

@@ -22,6 +22,9 @@ for bits in 64 32; do
     answers $bits 265252859812191058636308480000000 '30 factorial'
     answers $bits 42 '[ :x | x * 2 ] value: 21'
     answers $bits 21 '| sum | sum := 0. 1 to: 6 do: [ :i | sum := sum + i ]. sum'
+    answers $bits 153 '{1. 2. 3. 4. 5. 6. 7. 8. 9. 10. 11. 12. 13. 14. 15. 16. 17} inject: 0 into: [ :a :b | a + b ]'
+    answers $bits '(1/8)' '1e-3 * 125'
+    answers $bits 65510 '16rffe6'
     answers $bits 7 '#(1 $a (3 4) foo #[5 6] 16rFFFFFFFFFFFF) indexOf: 16rFFFFFFFFFFFF. 7'
     answers $bits "nil" '^ nil'
     answers $bits $'1\n2' 1 2
