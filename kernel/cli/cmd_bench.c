@@ -106,7 +106,7 @@ static bool find_least(Comparison *c, uint64_t *least, OsvmError *error)
 /* ---- A row: several runs ---- */
 
 typedef struct {
-    double total[MOST_RUNS], gc[MOST_RUNS], process[MOST_RUNS];
+    double total[MOST_RUNS], gc[MOST_RUNS], cpu[MOST_RUNS], process[MOST_RUNS];
     double *pauses;
     size_t pause_count, pause_capacity;
 } Samples;
@@ -130,11 +130,13 @@ static void add_run(Comparison *c, BenchRow *row, Samples *s)
     double utilisation = least_utilisation(m->pauses, listed, m->total_us, BENCH_WINDOW_US);
     s->total[row->runs] = (double)m->total_us / 1000;
     s->gc[row->runs] = (double)m->gc_us / 1000;
+    s->cpu[row->runs] = (double)m->cpu_us / 1000;
     s->process[row->runs] = (double)m->process_us / 1000;
     add_pauses(s, m);
     if (!row->runs || utilisation < row->utilisation)
         row->utilisation = utilisation;
     row->peak_heap = fmax(row->peak_heap, (double)m->peak_heap);
+    row->footprint = fmax(row->footprint, (double)m->footprint);
     row->process_peak = fmax(row->process_peak, (double)m->process_peak);
     row->live_heap = (double)m->live_heap;
     row->fragmentation = m->fragmentation;
@@ -155,6 +157,7 @@ static void conclude(Comparison *c, BenchRow *row, Samples *s)
 {
     row->total_ms = estimate(s->total, row->runs);
     row->gc_ms = estimate(s->gc, row->runs);
+    row->cpu_ms = estimate(s->cpu, row->runs);
     row->process_ms = estimate(s->process, row->runs);
     row->gc_share = row->total_ms.mean > 0 ? row->gc_ms.mean / row->total_ms.mean : 0;
     row->relative = c->baseline_ms > 0 ? row->total_ms.mean / c->baseline_ms : 0;

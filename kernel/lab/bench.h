@@ -19,13 +19,13 @@ typedef struct {
     bool first;          /* of all rows */
     bool no_memory;      /* the workload did not get through */
     bool wrong;          /* another result than the first collector's */
-    Estimate total_ms, gc_ms, process_ms;
+    Estimate total_ms, gc_ms, cpu_ms, process_ms;
     double gc_share;     /* of the total */
     double relative;     /* total against the baseline's; 0: there is none */
     double pauses;       /* a run */
     double pause_median_ms, pause_99_ms, pause_max_ms; /* over all runs */
     double utilisation;  /* the least share of any window that the mutator had */
-    double peak_heap, live_heap, process_peak; /* bytes */
+    double peak_heap, live_heap, footprint, process_peak; /* bytes */
     double fragmentation;
     double scavenges, full_collections, allocated, tenured, survived, moved; /* a run */
 } BenchRow;

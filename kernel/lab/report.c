@@ -8,7 +8,7 @@ typedef struct {
     double value;
 } Column;
 
-enum { COLUMNS = 26 };
+enum { COLUMNS = 28 };
 
 static unsigned columns_of(const BenchRow *r, Column columns[COLUMNS])
 {
@@ -23,6 +23,7 @@ static unsigned columns_of(const BenchRow *r, Column columns[COLUMNS])
         {"scavenges", r->scavenges}, {"full_collections", r->full_collections},
         {"allocated_bytes", r->allocated}, {"promoted_bytes", r->tenured},
         {"survivors_copied_bytes", r->survived}, {"moved_bytes", r->moved},
+        {"cpu_ms", r->cpu_ms.mean}, {"footprint_bytes", r->footprint},
         {"process_ms", r->process_ms.mean}, {"process_peak_bytes", r->process_peak},
         {"out_of_memory", r->no_memory},
     };

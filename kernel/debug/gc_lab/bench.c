@@ -21,6 +21,26 @@ static uint64_t now_us(void)
     return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
+static uint64_t cpu_us(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+/* Bytes of this process that are in memory. */
+static uint64_t resident(void)
+{
+    unsigned long size, pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lu %lu", &size, &pages) != 2)
+        pages = 0;
+    fclose(file);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 static uint64_t now(Heap *heap)
 {
     (void)heap;
@@ -132,6 +152,9 @@ static void open_bench(Bench *bench, Vm *vm, const GcBenchOrder *order, GcMeasur
     bench->host.collected = collected;
     bench->host.now = now;
     vm->heap.host = &bench->host;
+    MmStatistics s;
+    vm->heap.mm->ops->statistics(vm->heap.mm, &s);
+    bench->beside = resident() - in_use(&s); /* only the image has been written */
     for (unsigned i = 0; i < BENCH_ROOTS; i++) {
         bench->roots[i] = vm->heap.nil;
         vm_root_push(vm, &bench->roots[i]);
@@ -143,10 +166,12 @@ static void finish(Bench *bench)
     MmStatistics s;
     GcMeasure *m = bench->measure;
     m->total_us = now_us() - bench->started;
+    m->cpu_us = cpu_us();
     bench->heap->mm->ops->statistics(bench->heap->mm, &s);
     m->allocated = bench->allocated;
     if (s.new_bytes + s.old_bytes > m->peak_heap)
         m->peak_heap = s.new_bytes + s.old_bytes;
+    m->footprint = bench->beside + m->peak_heap;
     m->fragmentation = s.old_free ? 1.0 - (double)s.old_largest_free / (double)s.old_free : 0;
     m->done = 1;
 }
