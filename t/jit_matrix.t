@@ -17,7 +17,7 @@ my $all = '--jit=x64,threshold=1,loop-threshold=1';
 my %stress = (
     hot      => [$all],
     zone     => [$all, '--code-zone=48K'],
-    collect  => [$all, '--torture=scavenge:100,collect:3000,move,poison'],
+    collect  => [$all, '--torture=scavenge:200,collect:10000,move,poison'],
     deopt    => [$all, '--torture=deopt'],
     together => [$all, '--code-zone=48K', '--torture=deopt:3,scavenge:200,collect:5000,move,poison,seed:3'],
 );
