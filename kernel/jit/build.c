@@ -129,7 +129,7 @@ void build_map(Build *b, MapKind kind, Word pc)
         return;
     unsigned label = build_label(b);
     build_here(b, label);
-    b->maps[b->map_count++] = (JitMap){label, (uint32_t)pc, (uint8_t)kind};
+    b->maps[b->map_count++] = (JitMap){label, (uint32_t)pc, (uint8_t)kind, DEPTH_UNREACHED};
 }
 
 void build_call(Build *b, Routine routine)

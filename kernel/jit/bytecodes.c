@@ -74,6 +74,25 @@ void unit_emit_send(Unit *u, int literal, unsigned args, bool is_super)
         .args = (uint8_t)args, .is_super = is_super};
 }
 
+/* In checked builds: exactly the spilled entries are on the stack. A is lost. */
+static void check_depth(Unit *u)
+{
+    if (!CHECKED)
+        return;
+    Build *b = &u->b;
+    unsigned wrong = build_label(b);
+    SWord words = (SWord)(FRAME_FIXED + u->base - u->args + u->spilled);
+    op_abv(b, JIT_ADDRESS, JIT_A, JIT_FP, -words * (SWord)WORD_BYTES);
+    op_branch(b, JIT_NOT_EQUAL, JIT_A, JIT_SP, wrong);
+    Section *section = b->section;
+    build_cold(b);
+    build_here(b, wrong);
+    op_av(b, JIT_CONSTANT, JIT_A, words);
+    build_call(b, ROUTINE_WRONG_DEPTH);
+    build_map(b, MAP_EXIT, unit_this_pc(u));
+    b->section = section;
+}
+
 void unit_send(Unit *u, int literal, unsigned args, bool is_super)
 {
     SimEntry receiver = sim_top(u, args);
@@ -91,6 +110,7 @@ void unit_send(Unit *u, int literal, unsigned args, bool is_super)
     }
     u->depth = u->spilled = u->depth - args - 1; /* the callee popped them */
     u->self_loaded = false;
+    check_depth(u);
     sim_push_register(u, JIT_RESULT);
 }
 
@@ -898,6 +918,7 @@ static void join(Unit *u, uint32_t pc)
           u->depth, depth);
     sim_reset(u, depth);
     build_here(&u->b, u->targets[pc]);
+    check_depth(u);
     u->dead = false;
 }
 

@@ -232,10 +232,21 @@ static uint32_t label_offset(const JitInstruction *all, const uint32_t *where, u
     return label == LABEL_NONE ? 0 : all[where[label]].offset;
 }
 
+/* As the bytecode verifier has it, which is asked nothing while code is generated. */
+static uint8_t depth_at(const Unit *u, uint32_t pc)
+{
+    uint32_t at = pc - u->first_pc;
+    uint8_t depth = at < u->view.count ? u->facts.depths[at] : DEPTH_UNREACHED;
+    return depth < DEPTH_INSIDE ? (uint8_t)(depth - u->base) : DEPTH_UNREACHED;
+}
+
 static void fill_piece(Unit *u, Piece *piece, const JitInstruction *all, const uint32_t *where)
 {
     piece->args = (uint8_t)u->args;
     piece->copied = (uint16_t)u->copied;
+    piece->locals = (uint16_t)(u->base - u->args);
+    for (uint32_t i = 0; i < piece->map_count; i++)
+        piece->maps[i].depth = depth_at(u, piece->maps[i].pc);
     piece->careful = u->careful;
     piece->start_pc = u->embedded ? u->first_pc + u->from : 0;
     piece->checked = label_offset(all, where, u->checked);

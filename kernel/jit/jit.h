@@ -78,8 +78,12 @@ SWord jit_method_header(Word address);
 /* The machine code of `code` is of no use any more. */
 void jit_forget(Vm *vm, Oop code);
 
+/* verify.c: checks frames and the code zone, in checked builds. */
+void jit_verify(Vm *vm);
+
 #else
 
+static inline void jit_verify(Vm *vm) {}
 static inline bool jit_start(Vm *vm, Word start, Word end, OsvmError *error) { return true; }
 static inline void jit_stop(Vm *vm) {}
 static inline Word jit_zone_size(const Vm *vm) { return 0; }

@@ -9,6 +9,7 @@
  *   link.c       send sites, polymorphic caches; open.c: open caches
  *   routines.c   C routines that machine code calls
  *   frames.c     frames between the tiers; entry.c: from the interpreter
+ *   verify.c     what checked builds verify
  *
  * The zone: stubs, then pieces of code in allocation order, each [pool][code]. Pool words:
  *
@@ -39,6 +40,7 @@ typedef enum {
     ROUTINE_POLL_LOOP,
     ROUTINE_RETURN,      /* A: value; a return that is not plain */
     ROUTINE_NON_LOCAL,   /* A: value */
+    ROUTINE_WRONG_DEPTH, /* A: words that should be on the stack; checked builds only */
     ROUTINE_PRIMITIVE,   /* A: method, B: its primitive's number, C: arguments; at its entry */
     ROUTINE_FAILED,      /* A: method, C: arguments: its primitive has failed */
     /* leaf */
@@ -81,6 +83,7 @@ typedef struct {
     uint32_t offset;
     uint32_t pc;
     uint8_t kind;
+    uint8_t depth; /* values above the temporaries, the answer included; DEPTH_UNREACHED: not known */
 } JitMap;
 
 typedef struct {
@@ -106,6 +109,7 @@ typedef struct Piece {
     uint32_t used;      /* stamp of the last time it was linked or entered */
     uint32_t start_pc;  /* of embedded blocks: bytes behind the code's oop */
     uint16_t copied;    /* of blocks */
+    uint16_t locals;    /* temporaries that are no arguments */
     /* Offsets in the code, 0: there is none. */
     uint32_t checked;   /* entry: class index of RECEIVER against CLASS */
     uint32_t unchecked; /* entry behind that */
@@ -179,6 +183,8 @@ typedef struct Jit {
     bool open_used;        /* their table has entries */
     bool linked;           /* some site may be */
     uint64_t opens_made;
+    bool unverified;       /* verify.c: references have been visited, or code has gone */
+    unsigned polls;        /* seen there */
     uint64_t gaps[OPERATION_COUNT]; /* bytecodes that code leaves to the interpreter, by operation */
     const char *refusal;   /* why the last code that was refused was */
     Section spare[2];      /* of the last piece made: memory for the next one */
@@ -497,6 +503,12 @@ Piece *open_make(Vm *vm, Oop selector); /* may move or forget code; NULL: no roo
 void open_add(Vm *vm, Oop selector, Word class_index, const Piece *target);
 void open_forget(Vm *vm); /* what the table says */
 void open_free_all(Vm *vm); /* no site is linked */
+
+/* verify.c: in checked builds; what does not hold ends the process. */
+/* The running frame has called a routine with `pending` words more than its frame state says. */
+void verify_running(Vm *vm, int pending);
+/* Pieces, references and caches. */
+void verify_zone(Vm *vm);
 
 /* frames.c */
 typedef void (*PcVisitor)(Vm *vm, Word *frame, Word *pc, Word *above, void *context);

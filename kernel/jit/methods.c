@@ -178,6 +178,7 @@ void jit_forget(Vm *vm, Oop code)
     Piece *piece = jit_piece_of(vm, code);
     if (!piece)
         return;
+    jit_of(vm)->unverified = true;
     jit_leave_code(vm, code);
     link_remove(vm, piece);
     /* NOBARRIER: a SmallInteger */
@@ -205,6 +206,8 @@ static void visit_piece(Vm *vm, Piece *piece, SlotVisitor visit, void *context)
 void jit_visit_roots(Vm *vm, SlotVisitor visit, void *context)
 {
     Jit *jit = jit_of(vm);
+    if (jit)
+        jit->unverified = true;
     for (uint32_t i = 0; jit && i < jit->piece_count; i++)
         if (jit->pieces[i]->young || !jit->young_only)
             visit_piece(vm, jit->pieces[i], visit, context);

@@ -77,6 +77,7 @@ static uintptr_t routine_send(uintptr_t v, uintptr_t a, uintptr_t b, uintptr_t c
     (void)a, (void)b, (void)c;
     const PcFacts *from = jit_pc_facts(jit_of(vm), vm->ip);
     const JitSend *site = from ? from->site : NULL;
+    verify_running(vm, site ? site->args : 0);
     REQUIRE(site, "machine code sends from %" PRIxWORD ", which is no send site", vm->ip);
     unsigned args = site->args, given = args;
     Oop selector = link_selector(vm, from->piece, site);
@@ -103,6 +104,7 @@ static uintptr_t routine_exit(uintptr_t v, uintptr_t a, uintptr_t b, uintptr_t c
 {
     Vm *vm = vm_at(v);
     (void)a, (void)b, (void)c;
+    verify_running(vm, 0);
     vm->ip = jit_bytecode_ip(vm, vm->ip);
     return LEAVE;
 }
@@ -118,6 +120,7 @@ static uintptr_t routine_poll_entry(uintptr_t v, uintptr_t polls, uintptr_t b, u
 {
     Vm *vm = vm_at(v);
     (void)b, (void)c;
+    verify_running(vm, 0);
     if (vm->sp < interp_of(vm)->page->limit)
         stack_overflow(vm);
     return polls ? polled(vm) : go_on(vm);
@@ -126,6 +129,7 @@ static uintptr_t routine_poll_entry(uintptr_t v, uintptr_t polls, uintptr_t b, u
 static uintptr_t routine_poll_loop(uintptr_t v, uintptr_t a, uintptr_t b, uintptr_t c)
 {
     (void)a, (void)b, (void)c;
+    verify_running(vm_at(v), 0);
     return polled(vm_at(v));
 }
 
@@ -158,6 +162,15 @@ static uintptr_t routine_non_local(uintptr_t v, uintptr_t value, uintptr_t b, ui
     vm->ip = jit_bytecode_ip(vm, vm->ip);
     Oop selector = return_non_local(vm, (Oop)value);
     return selector ? send(vm, selector) : go_on(vm);
+}
+
+static uintptr_t routine_wrong_depth(uintptr_t v, uintptr_t words, uintptr_t b, uintptr_t c)
+{
+    Vm *vm = vm_at(v);
+    (void)b, (void)c;
+    REQUIRE(false,
+            "C1: at machine pc %" PRIxWORD " there are %" PRIdWORD " words below fp, not %" PRIdWORD,
+            vm->ip, (SWord)(vm->fp - vm->sp) / (SWord)WORD_BYTES, (SWord)words);
 }
 
 /* ---- Primitives ---- */
@@ -346,6 +359,7 @@ const CpuRoutine jit_routines[ROUTINE_COUNT] = {
     [ROUTINE_POLL_LOOP] = SWITCHING("poll in loop", routine_poll_loop, 1),
     [ROUTINE_RETURN] = SWITCHING("return", routine_return, 2),
     [ROUTINE_NON_LOCAL] = SWITCHING("non-local return", routine_non_local, 2),
+    [ROUTINE_WRONG_DEPTH] = SWITCHING("wrong depth", routine_wrong_depth, 2),
     [ROUTINE_PRIMITIVE] = SWITCHING("primitive", routine_primitive, 4),
     [ROUTINE_FAILED] = SWITCHING("primitive failed", routine_failed, 4),
     [ROUTINE_SIMPLE_PRIMITIVE] = LEAF("simple primitive", routine_simple_primitive, 4),

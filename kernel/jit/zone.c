@@ -221,4 +221,5 @@ void zone_reclaim(Vm *vm, Word bytes)
     frames_each(vm, count_pc, NULL);
     evict(vm, wanted > bytes ? wanted : bytes);
     compact(vm);
+    verify_zone(vm);
 }

@@ -206,6 +206,7 @@ void poll(Vm *vm, bool switching)
     atomic_store(&interp->poll_requested, 0);
     process_look_at_all(vm);
     collect(vm);
+    jit_verify(vm);
     if (switching)
         poll_sources(vm);
     else
