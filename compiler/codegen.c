@@ -4,19 +4,13 @@
  * them, because that is the order in which it hands out literal slots: the
  * selector of a message before its receiver, the false arm before the true one, a
  * loop's body before its condition.
- *
- * `depth` counts what is on the frame: arguments, temporaries, operands. Each
- * gen_ function for a value leaves it one higher, each for effect as it was, also
- * behind a return.
  */
-#include "codegen.h"
+#include "codegen_int.h"
 
 #include <string.h>
 
-#include "encoder.h"
 #include "kernel/bytecode/opcodes.h"
 #include "list.h"
-#include "literals.h"
 #include "number.h"
 #include "pragma.h"
 
@@ -27,41 +21,25 @@ enum {
     QUICK_SELF = 256,      /* quick primitives: self, true, false, nil, -1, 0, 1, 2 */
     QUICK_CONSTANT_MINUS_1 = 260,
     QUICK_FIELD = 264,
-    SPECIAL_IDENTICAL = 22,
 };
 
-typedef struct {
-    CompileTools *tools;
-    Method *method;
-    const ClassScope *class_scope;
-    Encoder encoder;
-    LiteralSlots *slots;
-    const VariableList *frame; /* variables by slot of the running activation */
-    unsigned depth, deepest;
-    bool in_full_block;
-    bool stores_remote; /* this code stores into a vector */
-} Generator;
-
-static void gen_value(Generator *g, Node *node);
-static void gen_place(Generator *g, const Send *send);
-static void gen_effect(Generator *g, Node *node);
 static void gen_return(Generator *g, Node *node);
 
 /* --- Stack depth and pieces --- */
 
-static void pushed(Generator *g)
+void gen_pushed(Generator *g)
 {
     if (++g->depth > g->deepest)
         g->deepest = g->depth;
 }
 
-static void popped(Generator *g, unsigned count)
+void gen_popped(Generator *g, unsigned count)
 {
     g->depth -= count;
 }
 
 /* Directs code into `piece`; answers where it went before. */
-static Code *piece_begin(Generator *g, Code *piece)
+Code *gen_piece_begin(Generator *g, Code *piece)
 {
     Code *outer = g->encoder.code;
     memset(piece, 0, sizeof *piece);
@@ -69,7 +47,7 @@ static Code *piece_begin(Generator *g, Code *piece)
     return outer;
 }
 
-static void piece_end(Generator *g, Code *outer)
+void gen_piece_end(Generator *g, Code *outer)
 {
     g->encoder.code = outer;
 }
@@ -93,7 +71,7 @@ static void gen_temp(Generator *g, Variable *variable)
         encode_push_temp(&g->encoder, frame_index(g, variable));
 }
 
-static void gen_variable(Generator *g, Variable *variable)
+void gen_variable(Generator *g, Variable *variable)
 {
     Encoder *e = &g->encoder;
     switch (variable->kind) {
@@ -112,11 +90,11 @@ static void gen_variable(Generator *g, Variable *variable)
         encode_push_literal_variable(e, slots_variable(g->slots, variable->name));
         break;
     }
-    pushed(g);
+    gen_pushed(g);
 }
 
 /* Stores the top of the stack; the depth follows. */
-static void gen_store(Generator *g, Variable *variable, StoreMode mode)
+void gen_store(Generator *g, Variable *variable, StoreMode mode)
 {
     Encoder *e = &g->encoder;
     if (variable->kind == VARIABLE_LITERAL) {
@@ -132,20 +110,20 @@ static void gen_store(Generator *g, Variable *variable, StoreMode mode)
             encode_store_temp(e, frame_index(g, variable), mode);
     }
     if (mode == STORE_POP)
-        popped(g, 1);
+        gen_popped(g, 1);
 }
 
-static void gen_literal(Generator *g, Literal *literal)
+void gen_literal(Generator *g, Literal *literal)
 {
     if (!encode_push_literal_inline(&g->encoder, literal))
         encode_push_literal(&g->encoder, slots_literal(g->slots, literal));
-    pushed(g);
+    gen_pushed(g);
 }
 
-static void gen_nil(Generator *g)
+void gen_nil(Generator *g)
 {
     encode_push_special(&g->encoder, SPECIAL_NIL);
-    pushed(g);
+    gen_pushed(g);
 }
 
 static void gen_assignment(Generator *g, Node *node, StoreMode mode)
@@ -157,332 +135,9 @@ static void gen_assignment(Generator *g, Node *node, StoreMode mode)
     gen_store(g, variable, mode);
 }
 
-/* --- Blocks --- */
-
-static bool block_returns(const Block *block);
-
-/* A condition both arms of which leave the method. */
-static bool is_returning_if(const Node *node)
-{
-    return node->kind == NODE_SEND &&
-           (node->send.inlined == INLINE_IF || node->send.inlined == INLINE_NIL_TEST) &&
-           node->send.arms[0] && node->send.arms[1] && block_returns(node->send.arms[0]->block) &&
-           block_returns(node->send.arms[1]->block);
-}
-
-static const Node *block_last(const Block *block)
-{
-    return block->statement_count ? block->statements[block->statement_count - 1] : NULL;
-}
-
-static bool block_returns(const Block *block)
-{
-    const Node *last = block_last(block);
-    return last && (last->kind == NODE_RETURN || is_returning_if(last));
-}
-
-static bool node_is_nil(const Node *node)
-{
-    return node->kind == NODE_VARIABLE && node->use.variable->kind == VARIABLE_NIL;
-}
-
-static bool block_is_just_nil(const Block *block)
-{
-    return block->statement_count == 0 ||
-           (block->statement_count == 1 && node_is_nil(block->statements[0]));
-}
-
-/* What a block does before its statements: a fresh vector, and nil in what an earlier round left.
- */
-static void gen_block_entry(Generator *g, const Block *block)
-{
-    if (block->vector) {
-        encode_push_array(&g->encoder, (unsigned)block->vector->remote_count, false);
-        pushed(g);
-        gen_store(g, block->vector, STORE_POP);
-    }
-    for (size_t i = 0; i < block->to_nil.count; i++) {
-        gen_nil(g);
-        gen_store(g, block->to_nil.items[i], STORE_POP);
-    }
-}
-
-static void gen_all_but_last(Generator *g, const Block *block)
-{
-    gen_block_entry(g, block);
-    for (size_t i = 0; i + 1 < block->statement_count; i++)
-        gen_effect(g, block->statements[i]);
-}
-
-static void gen_block_value(Generator *g, const Block *block)
-{
-    gen_all_but_last(g, block);
-    if (block->statement_count)
-        gen_value(g, block->statements[block->statement_count - 1]);
-    else
-        gen_nil(g);
-}
-
-static void gen_block_effect(Generator *g, const Block *block)
-{
-    gen_all_but_last(g, block);
-    if (block_returns(block)) {
-        gen_value(g, block->statements[block->statement_count - 1]);
-        popped(g, 1);
-    } else if (block->statement_count) {
-        gen_effect(g, block->statements[block->statement_count - 1]);
-    }
-}
-
-/* --- Conditions --- */
-
-static void gen_constant(Generator *g, Constant constant)
-{
-    static const Special specials[] = {SPECIAL_NIL, SPECIAL_TRUE, SPECIAL_FALSE};
-    encode_push_special(&g->encoder, specials[constant]);
-    pushed(g);
-}
-
-static bool arm_is_just_nil(const Send *send, const Node *arm)
-{
-    return arm ? block_is_just_nil(arm->block) && !arm->block->vector
-               : send->constant == CONSTANT_NIL;
-}
-
-static bool arm_returns(const Node *arm)
-{
-    return arm && block_returns(arm->block);
-}
-
-static void gen_arm_value(Generator *g, const Send *send, const Node *arm)
-{
-    if (arm)
-        gen_block_value(g, arm->block);
-    else
-        gen_constant(g, send->constant);
-}
-
-/* The Boolean that is tested. */
-static void gen_condition(Generator *g, Send *send)
-{
-    gen_value(g, send->receiver);
-    if (send->inlined != INLINE_NIL_TEST)
-        return;
-    if (send->bound)
-        gen_store(g, send->bound, STORE_KEEP);
-    gen_nil(g);
-    encode_send_special(&g->encoder, SPECIAL_IDENTICAL);
-    popped(g, 1);
-}
-
-static void gen_two_arms(Generator *g, Send *send, bool for_value)
-{
-    Code when_true, when_false, *outer = piece_begin(g, &when_false);
-    gen_arm_value(g, send, send->arms[1]);
-    popped(g, 1);
-    piece_begin(g, &when_true);
-    gen_arm_value(g, send, send->arms[0]);
-    popped(g, 1);
-    if (!arm_returns(send->arms[0]))
-        encode_jump(&g->encoder, when_false.count);
-    piece_end(g, outer);
-    gen_condition(g, send);
-    encode_branch(&g->encoder, false, when_true.count);
-    encode_bytes(&g->encoder, &when_true);
-    encode_bytes(&g->encoder, &when_false);
-    if (for_value)
-        return; /* the condition's place is the value's */
-    if (!arm_returns(send->arms[0]) || !arm_returns(send->arms[1]))
-        encode_pop(&g->encoder);
-    popped(g, 1);
-}
-
-static void gen_one_arm(Generator *g, Send *send)
-{
-    bool condition = !arm_is_just_nil(send, send->arms[1]); /* jump when true, over the false arm */
-    const Node *arm = condition ? send->arms[1] : send->arms[0];
-    Code piece, *outer = piece_begin(g, &piece);
-    if (arm)
-        gen_block_effect(g, arm->block);
-    piece_end(g, outer);
-    gen_condition(g, send);
-    encode_branch(&g->encoder, condition, piece.count);
-    encode_bytes(&g->encoder, &piece);
-    popped(g, 1);
-}
-
-static void gen_if(Generator *g, Send *send, bool for_value)
-{
-    bool one_arm = arm_is_just_nil(send, send->arms[0]) || arm_is_just_nil(send, send->arms[1]);
-    if (one_arm && !for_value)
-        gen_one_arm(g, send);
-    else
-        gen_two_arms(g, send, for_value);
-}
-
-static void gen_if_nil(Generator *g, Send *send, bool for_value)
-{
-    Code piece, *outer = piece_begin(g, &piece);
-    if (for_value) {
-        encode_pop(&g->encoder);
-        gen_block_value(g, send->arms[0]->block);
-        popped(g, 1);
-    } else {
-        gen_block_effect(g, send->arms[0]->block);
-    }
-    piece_end(g, outer);
-    gen_value(g, send->receiver);
-    if (for_value) {
-        encode_duplicate(&g->encoder);
-        pushed(g);
-    }
-    gen_nil(g);
-    encode_send_special(&g->encoder, SPECIAL_IDENTICAL);
-    popped(g, 1);
-    encode_branch(&g->encoder, false, piece.count);
-    popped(g, 1);
-    encode_bytes(&g->encoder, &piece);
-}
-
-/* --- Loops --- */
-
-static size_t jump_back_length(const Generator *g)
-{
-    return g->encoder.set == SET_SISTA ? 4 : 2;
-}
-
-/* test; branch behind the body; body; jump back. The body is ready; `test` holds the code of the
- * condition, to which the branch is added. */
-static void gen_loop(Generator *g, Code *test, const Code *body, bool leave_when)
-{
-    Code *outer = g->encoder.code;
-    g->encoder.code = test;
-    encode_branch(&g->encoder, leave_when, body->count + jump_back_length(g));
-    g->encoder.code = outer;
-    encode_bytes(&g->encoder, test);
-    encode_bytes(&g->encoder, body);
-    encode_jump_back(&g->encoder, test->count + body->count);
-}
-
-static void gen_while(Generator *g, Send *send, bool for_value)
-{
-    Code body, test, *outer = piece_begin(g, &body);
-    if (send->arms[0])
-        gen_block_effect(g, send->arms[0]->block);
-    piece_begin(g, &test);
-    gen_block_value(g, send->receiver->block);
-    popped(g, 1);
-    piece_end(g, outer);
-    gen_loop(g, &test, &body, send->negated);
-    if (for_value)
-        gen_nil(g);
-}
-
-static void gen_to_do(Generator *g, Send *send, bool for_value)
-{
-    Code body, test, *outer;
-    Encoder *e = &g->encoder;
-    gen_value(g, send->receiver);
-    gen_store(g, send->bound, for_value ? STORE_KEEP : STORE_POP);
-    if (send->limit) {
-        gen_value(g, send->arguments[0]);
-        gen_store(g, send->limit, STORE_POP);
-    }
-    outer = piece_begin(g, &body);
-    gen_block_effect(g, send->arms[0]->block);
-    gen_variable(g, send->bound);
-    gen_literal(g, send->step);
-    gen_place(g, send);
-    encode_send_special(e, (unsigned)special_selector_find("+"));
-    popped(g, 1);
-    gen_store(g, send->bound, STORE_POP);
-    piece_begin(g, &test);
-    gen_variable(g, send->bound);
-    if (send->limit)
-        gen_variable(g, send->limit);
-    else
-        gen_value(g, send->arguments[0]);
-    gen_place(g, send);
-    encode_send_special(e, (unsigned)special_selector_find(send->downwards ? ">=" : "<="));
-    popped(g, 2);
-    piece_end(g, outer);
-    gen_loop(g, &test, &body, false);
-}
-
-static void gen_repeat(Generator *g, Send *send, bool for_value)
-{
-    Code body, *outer = piece_begin(g, &body);
-    gen_block_effect(g, send->receiver->block);
-    piece_end(g, outer);
-    encode_bytes(&g->encoder, &body);
-    encode_jump_back(&g->encoder, body.count);
-    if (for_value)
-        gen_nil(g);
-}
-
-/* --- caseOf: --- */
-
-static void gen_case_otherwise(Generator *g, const Send *send)
-{
-    if (send->arms[0]) {
-        gen_block_value(g, send->arms[0]->block);
-    } else {
-        unsigned index = slots_selector(g->slots, names_of(g->tools->names, "caseError"));
-        encode_push_special(&g->encoder, SPECIAL_SELF);
-        encode_send(&g->encoder, index, 0);
-        pushed(g);
-    }
-    popped(g, 1);
-}
-
-/* One case in front of `rest`, which is what happens when it does not hold. */
-static void gen_one_case(Generator *g, const Node *association, const Code *rest, bool is_last,
-                         bool all_return)
-{
-    Code value, *outer = piece_begin(g, &value);
-    if (!is_last)
-        encode_pop(&g->encoder);
-    gen_block_value(g, association->send.arguments[0]->block);
-    popped(g, 1);
-    if (!arm_returns(association->send.arguments[0]) || (is_last && all_return))
-        encode_jump(&g->encoder, rest->count);
-    piece_end(g, outer);
-    pushed(g); /* the object that is compared */
-    if (!is_last) {
-        encode_duplicate(&g->encoder);
-        pushed(g);
-    }
-    gen_block_value(g, association->send.receiver->block);
-    encode_send_special(&g->encoder, (unsigned)special_selector_find("="));
-    popped(g, is_last ? 2 : 3);
-    encode_branch(&g->encoder, false, value.count);
-    encode_bytes(&g->encoder, &value);
-    encode_bytes(&g->encoder, rest);
-}
-
-static void gen_case(Generator *g, Send *send)
-{
-    const Node *cases = send->arguments[0];
-    size_t count = cases->brace.count;
-    Code rest, *outer = piece_begin(g, &rest);
-    bool all_return = true;
-    for (size_t i = 0; i < count; i++)
-        all_return = all_return && arm_returns(cases->brace.elements[i]->send.arguments[0]);
-    gen_case_otherwise(g, send);
-    for (size_t i = count; i-- > 0;) {
-        Code next;
-        piece_begin(g, &next);
-        gen_one_case(g, cases->brace.elements[i], &rest, i + 1 == count, all_return);
-        rest = next;
-    }
-    piece_end(g, outer);
-    gen_value(g, send->receiver);
-    encode_bytes(&g->encoder, &rest);
-}
-
 /* --- Messages --- */
 
-static void gen_place(Generator *g, const Send *send)
+void gen_place(Generator *g, const Send *send)
 {
     size_t count = send->argument_count;
     size_t end = count ? send->arguments[count - 1]->end : send->selector_end;
@@ -503,12 +158,12 @@ static void gen_plain_send(Generator *g, Send *send)
         gen_value(g, send->arguments[i]);
     if (directed) {
         encode_push_literal_variable(e, class_index);
-        pushed(g);
+        gen_pushed(g);
     }
     gen_place(g, send);
     if (directed) {
         encode_send_directed_super(e, index, count);
-        popped(g, 1);
+        gen_popped(g, 1);
     } else if (send->to_super) {
         encode_send_super(e, index, count);
     } else if (special >= 0) {
@@ -516,7 +171,7 @@ static void gen_plain_send(Generator *g, Send *send)
     } else {
         encode_send(e, index, count);
     }
-    popped(g, count);
+    gen_popped(g, count);
 }
 
 static void gen_send(Generator *g, Send *send, bool for_value)
@@ -533,7 +188,7 @@ static void gen_send(Generator *g, Send *send, bool for_value)
     }
     if (!for_value) {
         encode_pop(&g->encoder);
-        popped(g, 1);
+        gen_popped(g, 1);
     }
 }
 
@@ -544,12 +199,12 @@ static void gen_cascade(Generator *g, Node *node)
         bool last = i + 1 == node->cascade.count;
         if (!last) {
             encode_duplicate(&g->encoder);
-            pushed(g);
+            gen_pushed(g);
         }
         gen_plain_send(g, &node->cascade.messages[i]->send);
         if (!last) {
             encode_pop(&g->encoder);
-            popped(g, 1);
+            gen_popped(g, 1);
         }
     }
 }
@@ -561,20 +216,20 @@ static void gen_long_brace(Generator *g, Node *node)
     Literal *size = arena_alloc(g->tools->arena, sizeof *size);
     literal_set_integer(g->tools->arena, size, (int64_t)node->brace.count);
     encode_push_literal_variable(e, slots_variable(g->slots, names_of(g->tools->names, "Array")));
-    pushed(g);
+    gen_pushed(g);
     gen_literal(g, size);
     encode_send_special(e, (unsigned)special_selector_find("new:"));
-    popped(g, 1);
+    gen_popped(g, 1);
     for (size_t i = 0; i < node->brace.count; i++) {
         Literal *index = arena_alloc(g->tools->arena, sizeof *index);
         literal_set_integer(g->tools->arena, index, (int64_t)i + 1);
         encode_duplicate(e);
-        pushed(g);
+        gen_pushed(g);
         gen_literal(g, index);
         gen_value(g, node->brace.elements[i]);
         encode_send_special(e, (unsigned)special_selector_find("at:put:"));
         encode_pop(e);
-        popped(g, 3);
+        gen_popped(g, 3);
     }
 }
 
@@ -587,8 +242,8 @@ static void gen_brace(Generator *g, Node *node)
     for (size_t i = 0; i < node->brace.count; i++)
         gen_value(g, node->brace.elements[i]);
     encode_push_array(&g->encoder, (unsigned)node->brace.count, true);
-    popped(g, (unsigned)node->brace.count);
-    pushed(g);
+    gen_popped(g, (unsigned)node->brace.count);
+    gen_pushed(g);
 }
 
 /* --- Closures --- */
@@ -628,15 +283,15 @@ static const char **frame_names(Generator *g, const VariableList *frame)
 /* Ends a block: the value of the last statement goes to the caller. */
 static void gen_block_end(Generator *g, const Block *block)
 {
-    const Node *last = block_last(block);
-    if (g->in_full_block && (!last || node_is_nil(last))) {
+    const Node *last = gen_block_last(block);
+    if (g->in_full_block && (!last || gen_node_is_nil(last))) {
         gen_all_but_last(g, block);
         encode_block_return_nil(&g->encoder);
         return;
     }
     gen_block_value(g, block);
-    popped(g, 1);
-    if (!block_returns(block))
+    gen_popped(g, 1);
+    if (!gen_block_returns(block))
         encode_block_return_top(&g->encoder);
 }
 
@@ -738,7 +393,7 @@ static void gen_embedded_block(Generator *g, const Block *block, const VariableL
     VariableList frame = {NULL, 0, 0};
     const VariableList *outer_frame = g->frame;
     unsigned depth = g->depth;
-    Code *outer = piece_begin(g, body);
+    Code *outer = gen_piece_begin(g, body);
     frame_of_block(g, block, copied, &frame);
     g->frame = &frame;
     g->depth = (unsigned)(block->arguments.count + copied->count);
@@ -747,7 +402,7 @@ static void gen_embedded_block(Generator *g, const Block *block, const VariableL
     if (g->depth > g->deepest)
         g->deepest = g->depth;
     gen_block_end(g, block);
-    piece_end(g, outer);
+    gen_piece_end(g, outer);
     g->frame = outer_frame;
     g->depth = depth;
 }
@@ -767,7 +422,7 @@ static void gen_closure(Generator *g, const Block *block)
     }
     for (size_t i = 0; i < copied.count; i++) {
         encode_push_temp(&g->encoder, frame_index(g, copied.items[i]));
-        pushed(g);
+        gen_pushed(g);
     }
     if (g->encoder.set == SET_SISTA) {
         encode_push_full_closure(&g->encoder, index, (unsigned)copied.count);
@@ -776,16 +431,16 @@ static void gen_closure(Generator *g, const Block *block)
                             body.count);
         encode_bytes(&g->encoder, &body);
     }
-    popped(g, (unsigned)copied.count);
-    pushed(g);
+    gen_popped(g, (unsigned)copied.count);
+    gen_pushed(g);
 }
 
 /* --- Nodes --- */
 
-static void gen_value(Generator *g, Node *node)
+void gen_value(Generator *g, Node *node)
 {
     switch (node->kind) {
-    case NODE_ERROR: pushed(g); break;
+    case NODE_ERROR: gen_pushed(g); break;
     case NODE_LITERAL: gen_literal(g, node->literal); break;
     case NODE_VARIABLE: gen_variable(g, node->use.variable); break;
     case NODE_ASSIGN: gen_assignment(g, node, STORE_KEEP); break;
@@ -797,7 +452,7 @@ static void gen_value(Generator *g, Node *node)
     }
 }
 
-static void gen_effect(Generator *g, Node *node)
+void gen_effect(Generator *g, Node *node)
 {
     switch (node->kind) {
     case NODE_LITERAL:
@@ -807,7 +462,7 @@ static void gen_effect(Generator *g, Node *node)
     default:
         gen_value(g, node);
         encode_pop(&g->encoder);
-        popped(g, 1);
+        gen_popped(g, 1);
     }
 }
 
@@ -830,11 +485,11 @@ static void gen_return(Generator *g, Node *node)
     Special special;
     if (special_of_variable(node->value, &special)) {
         encode_return_special(&g->encoder, special);
-        pushed(g);
+        gen_pushed(g);
         return;
     }
     gen_value(g, node->value);
-    if (!is_returning_if(node->value))
+    if (!gen_is_returning_if(node->value))
         encode_return_top(&g->encoder);
 }
 
@@ -882,12 +537,12 @@ static void gen_method_body(Generator *g)
     const Block *body = g->method->body;
     if (g->method->is_doit) {
         gen_block_value(g, body);
-        popped(g, 1);
-        if (!block_returns(body))
+        gen_popped(g, 1);
+        if (!gen_block_returns(body))
             encode_return_top(&g->encoder);
-    } else if (block_returns(body)) {
+    } else if (gen_block_returns(body)) {
         gen_block_value(g, body);
-        popped(g, 1);
+        gen_popped(g, 1);
     } else {
         gen_block_effect(g, body);
         encode_return_special(&g->encoder, SPECIAL_SELF);

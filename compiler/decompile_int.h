@@ -44,12 +44,10 @@ enum { NOWHERE = UINT32_MAX, DEEPEST = 200 };
 void decompile_refuse(Decompiler *d, const char *why);
 bool decompile_refused(const Decompiler *d);
 
-Node *decompile_node(Decompiler *d, NodeKind kind);
-Node *decompile_send(Decompiler *d, Node *receiver, const char *selector, size_t count,
-                     Node **arguments);
-Node *decompile_block_node(Decompiler *d, Block *block);
-Node *decompile_nil(Decompiler *d);
-bool node_is_named(const Node *node, VariableKind kind);
+void decompile_frame_fill(Decompiler *d, size_t arguments, const VariableList *copied,
+                          size_t count);
+void decompile_decode(Decompiler *d);
+void decompile_return_node(Decompiler *d, Node *value);
 
 void decompile_push(Decompiler *d, Node *node);
 Node *decompile_pop(Decompiler *d);
@@ -67,6 +65,30 @@ Block *decompile_inlined(Decompiler *d, size_t from, size_t to, size_t *values);
  * message, is a NODE_ERROR; a message to it is a NODE_SEND without a receiver. */
 bool node_is_copy(const Node *node);
 bool node_is_open_message(const Node *node, const char *selector);
+
+/* --- decompile_node.c --- */
+
+Arena *decompile_arena(const Decompiler *d);
+Node *decompile_node(Decompiler *d, NodeKind kind);
+void decompile_node_adopt(Node *node, const Node *child); /* its depth counts the child's */
+Node *decompile_send(Decompiler *d, Node *receiver, const char *selector, size_t count,
+                     Node **arguments);
+Node *decompile_block_node(Decompiler *d, Block *block);
+Node *decompile_named_node(Decompiler *d, VariableKind kind, const char *name);
+Node *decompile_nil(Decompiler *d);
+Node *decompile_literal_node(Decompiler *d, Literal *literal);
+Node *decompile_integer_node(Decompiler *d, int64_t value);
+Node *decompile_instance_variable_node(Decompiler *d, unsigned index);
+Node *decompile_binding_node(Decompiler *d, unsigned index); /* of the literal there */
+Literal *decompile_literal_at(Decompiler *d, unsigned index);
+bool node_is_named(const Node *node, VariableKind kind);
+
+/* Temporaries: by the slot of the frame, and in the vector in a slot. */
+Variable *decompile_temp_new(Decompiler *d, const char *wanted, const char *made_up);
+const char *decompile_slot_name(const Decompiler *d, size_t slot);
+Node *decompile_temp_node(Decompiler *d, unsigned slot);
+Node *decompile_remote_node(Decompiler *d, unsigned index, unsigned slot);
+void decompile_make_vector(Decompiler *d, unsigned slot, unsigned size);
 
 /* --- decompile_flow.c --- */
 

@@ -217,19 +217,54 @@ static void place_unused(Scoping *s)
     }
 }
 
+/* A variable that only an inner block uses, but that lies behind one of an outer block's, was
+ * declared there, too. Answers whether all from `first` on that lie so could be. */
+static bool raise_homes(Scoping *s, size_t first, const Slot *before)
+{
+    Block *outer = before->as_bound ? before->bound_by : before->home;
+    for (size_t i = first; i < s->count && s->slots[i].order < before->order; i++) {
+        Slot *slot = &s->slots[i];
+        if (slot->variable->is_vector || is_unused(slot))
+            continue;
+        if (slot->as_bound || !contains(outer, slot->home))
+            return false;
+        slot->home = outer;
+        slot->order = before->order;
+    }
+    return true;
+}
+
+/* A loop's counter and limit are both its own, or none of them is. */
+static void visit_part_loop(Scoping *s, Node *node, Block *block)
+{
+    (void)block;
+    if (node->kind != NODE_SEND || !node->send.limit)
+        return;
+    const Slot *counter = slot_of(s, node->send.bound), *limit = slot_of(s, node->send.limit);
+    size_t first = s->first_inlined;
+    if (counter && limit && (size_t)(counter - s->slots) < first &&
+        (size_t)(limit - s->slots) >= first)
+        s->first_inlined = (size_t)(limit - s->slots) + 1;
+}
+
 static void choose_inlined(Scoping *s)
 {
     size_t first = s->count, previous = SIZE_MAX;
     while (first > 0) {
         const Slot *slot = &s->slots[first - 1];
         if (!slot->variable->is_vector && !is_unused(slot)) {
-            if (!may_be_inlined(s, slot) || slot->order > previous)
+            if (!may_be_inlined(s, slot) ||
+                (slot->order > previous && !raise_homes(s, first, slot)))
                 break;
             previous = slot->order;
         }
         first--;
     }
     s->first_inlined = first;
+    do {
+        first = s->first_inlined;
+        each_in_block(s, s->actual, visit_part_loop);
+    } while (s->first_inlined != first);
     place_unused(s);
 }
 

@@ -1,33 +1,19 @@
-#include "parser.h"
+#include "parser_int.h"
 
 #include <string.h>
 
-#include "list.h"
-#include "pragma.h"
-#include "scanner.h"
-
-typedef struct {
-    CompileTools *tools;
-    Scanner scanner;
-    Token token;     /* the next one, not consumed yet */
-    size_t last_end; /* where the consumed ones end */
-    Block *block;    /* the innermost one being parsed */
-    unsigned nesting;
-    bool panicking; /* an error was reported; skip to the end of the statement */
-} Parser;
 
 static Node *parse_expression_node(Parser *p);
-static Literal *parse_array_element(Parser *p);
 
 /* --- Tokens --- */
 
-static void parser_advance(Parser *p)
+void parser_advance(Parser *p)
 {
     p->last_end = p->token.end;
     p->token = scanner_next(&p->scanner);
 }
 
-static void parser_report(Parser *p, size_t start, size_t end, const char *message)
+void parser_report(Parser *p, size_t start, size_t end, const char *message)
 {
     if (!p->panicking)
         diagnostics_error(p->tools->diagnostics, p->scanner.source, start, end, "%s", message);
@@ -35,7 +21,7 @@ static void parser_report(Parser *p, size_t start, size_t end, const char *messa
 }
 
 /* Reports that something else stands here. */
-static Node *parser_expected(Parser *p, const char *what)
+Node *parser_expected(Parser *p, const char *what)
 {
     Arena *arena = p->tools->arena;
     bool reports = !p->panicking;
@@ -67,12 +53,12 @@ static bool parser_expect(Parser *p, TokenKind kind, const char *what)
 }
 
 /* Does an operator start with this sign? Bars and angles may be glued to what follows. */
-static bool parser_at_sign(const Parser *p, char sign)
+bool parser_at_sign(const Parser *p, char sign)
 {
     return p->token.kind == TOKEN_BINARY && p->token.name[0] == sign;
 }
 
-static bool parser_match_sign(Parser *p, char sign)
+bool parser_match_sign(Parser *p, char sign)
 {
     if (!parser_at_sign(p, sign))
         return false;
@@ -94,7 +80,7 @@ static bool token_is_opener(TokenKind kind)
 }
 
 /* After an error: on to the end of the statement, over brackets that open and close in between. */
-static void parser_recover(Parser *p)
+void parser_recover(Parser *p)
 {
     unsigned open = 0;
     for (;; parser_advance(p)) {
@@ -112,7 +98,7 @@ static void parser_recover(Parser *p)
 
 /* --- Nodes --- */
 
-static Node *node_new(Parser *p, NodeKind kind, size_t start)
+Node *parser_node_new(Parser *p, NodeKind kind, size_t start)
 {
     Node *node = arena_alloc(p->tools->arena, sizeof *node);
     node->kind = kind;
@@ -131,7 +117,7 @@ static void node_add_child(Parser *p, Node *node, const Node *child)
         parser_report(p, node->start, node->start + 1, "this expression is nested too deeply");
 }
 
-static bool parser_enter(Parser *p)
+bool parser_enter(Parser *p)
 {
     if (++p->nesting <= MAXIMAL_NESTING)
         return true;
@@ -153,130 +139,15 @@ static Variable *variable_new(Parser *p, ArgumentKind argument)
     return variable;
 }
 
-static void parse_variable_into(Parser *p, VariableList *list, ArgumentKind argument)
+void parse_variable_into(Parser *p, VariableList *list, ArgumentKind argument)
 {
     LIST_ADD(p->tools->arena, *list, variable_new(p, argument));
     parser_advance(p);
 }
 
-/* --- Literals --- */
-
-static Literal *literal_new(Parser *p, LiteralKind kind)
-{
-    Literal *literal = arena_alloc(p->tools->arena, sizeof *literal);
-    literal->kind = kind;
-    return literal;
-}
-
-static void parser_advance_in_array(Parser *p)
-{
-    p->last_end = p->token.end;
-    p->token = scanner_next_in_array(&p->scanner);
-}
-
-typedef struct {
-    Literal **items;
-    size_t count, capacity;
-} LiteralList;
-
-/* The opening '#(' or '(' is the current token; afterwards the closing one is. */
-static Literal *parse_array_elements(Parser *p)
-{
-    LiteralList list = {NULL, 0, 0};
-    if (!parser_enter(p))
-        return NULL;
-    parser_advance_in_array(p);
-    while (p->token.kind != TOKEN_RIGHT_PAREN && !p->panicking) {
-        Literal *element = parse_array_element(p);
-        if (!element)
-            break;
-        LIST_ADD(p->tools->arena, list, element);
-        parser_advance_in_array(p);
-    }
-    p->nesting--;
-    if (p->panicking)
-        return NULL;
-    Literal *literal = literal_new(p, LITERAL_ARRAY);
-    literal->elements = list.items;
-    literal->element_count = list.count;
-    return literal;
-}
-
-/* As above for '#[' or '['. */
-static Literal *parse_byte_elements(Parser *p)
-{
-    struct {
-        uint8_t *items;
-        size_t count, capacity;
-    } list = {NULL, 0, 0};
-    parser_advance_in_array(p);
-    for (; p->token.kind != TOKEN_RIGHT_BRACKET; parser_advance_in_array(p)) {
-        const Literal *literal = p->token.kind == TOKEN_LITERAL ? p->token.literal : NULL;
-        if (!literal || literal->kind != LITERAL_INTEGER || literal->byte_count > 1 ||
-            literal->negative) {
-            parser_expected(p, "an integer from 0 to 255 or ']'");
-            return NULL;
-        }
-        LIST_ADD(p->tools->arena, list, literal->byte_count ? literal->bytes[0] : 0);
-    }
-    Literal *literal = literal_new(p, LITERAL_BYTE_ARRAY);
-    literal->bytes = list.items;
-    literal->byte_count = list.count;
-    return literal;
-}
-
-static Literal *literal_of_sign(Parser *p)
-{
-    Literal *literal = literal_new(p, LITERAL_SYMBOL);
-    literal->name = names_get(p->tools->names, p->scanner.source->text + p->token.start,
-                              p->token.end - p->token.start);
-    literal->bytes = (const uint8_t *)literal->name;
-    literal->byte_count = strlen(literal->name);
-    return literal;
-}
-
-/* The current token is the element's first one; afterwards its last one. */
-static Literal *parse_array_element(Parser *p)
-{
-    switch (p->token.kind) {
-    case TOKEN_LITERAL:
-        if (p->token.name) { /* a bare word */
-            static const char *const words[] = {"nil", "true", "false"};
-            static const LiteralKind kinds[] = {LITERAL_NIL, LITERAL_TRUE, LITERAL_FALSE};
-            for (int i = 0; i < 3; i++)
-                if (strcmp(p->token.name, words[i]) == 0)
-                    return literal_new(p, kinds[i]);
-        }
-        return p->token.literal;
-    case TOKEN_LITERAL_ARRAY:
-    case TOKEN_LEFT_PAREN: return parse_array_elements(p);
-    case TOKEN_BYTE_ARRAY:
-    case TOKEN_LEFT_BRACKET: return parse_byte_elements(p);
-    case TOKEN_BINARY:
-    case TOKEN_CARET:
-    case TOKEN_PERIOD:
-    case TOKEN_SEMICOLON:
-    case TOKEN_COLON:
-    case TOKEN_ASSIGN: return literal_of_sign(p);
-    default: parser_expected(p, "a literal or ')'"); return NULL;
-    }
-}
-
-static Node *node_of_literal(Parser *p, Literal *literal, size_t start)
-{
-    if (!literal)
-        return NULL;
-    parser_advance(p);
-    Node *node = node_new(p, NODE_LITERAL, start);
-    node->literal = literal;
-    return node;
-}
-
 /* --- Primaries --- */
 
-static Node *parse_statements(Parser *p, Block *block);
-
-static Block *block_new(Parser *p)
+Block *parser_block_new(Parser *p)
 {
     Block *block = arena_alloc(p->tools->arena, sizeof *block);
     block->outer = p->block;
@@ -285,7 +156,7 @@ static Block *block_new(Parser *p)
 }
 
 /* | a b | ; the token is the first bar. */
-static void parse_temporaries(Parser *p)
+void parse_temporaries(Parser *p)
 {
     if (!parser_match_sign(p, '|'))
         return;
@@ -314,7 +185,7 @@ static Node *parse_block(Parser *p)
     size_t start = p->token.start;
     if (!parser_enter(p))
         return NULL;
-    Block *block = block_new(p);
+    Block *block = parser_block_new(p);
     p->block = block;
     parser_advance(p);
     block->body_start = p->token.start;
@@ -329,7 +200,7 @@ static Node *parse_block(Parser *p)
     p->nesting--;
     if (!parser_expect(p, TOKEN_RIGHT_BRACKET, "']' or a period"))
         return NULL;
-    Node *node = node_new(p, NODE_BLOCK, start);
+    Node *node = parser_node_new(p, NODE_BLOCK, start);
     node->block = block;
     block->node = node;
     node_add_child(p, node, deepest);
@@ -349,7 +220,7 @@ static Node *parse_brace(Parser *p)
     size_t start = p->token.start;
     if (!parser_enter(p))
         return NULL;
-    Node *node = node_new(p, NODE_BRACE, start);
+    Node *node = parser_node_new(p, NODE_BRACE, start);
     parser_advance(p);
     while (p->token.kind != TOKEN_RIGHT_BRACE) {
         if (parser_match(p, TOKEN_PERIOD))
@@ -392,12 +263,12 @@ static Node *parse_name(Parser *p)
     size_t start = p->token.start;
     const char *name = p->token.name;
     parser_advance(p);
-    Node *node = node_new(p, NODE_VARIABLE, start);
+    Node *node = parser_node_new(p, NODE_VARIABLE, start);
     node->use.name = name;
     return node;
 }
 
-static bool parser_at_negative_number(const Parser *p)
+bool parser_at_negative_number(const Parser *p)
 {
     const SourceText *source = p->scanner.source;
     return p->token.kind == TOKEN_BINARY && strcmp(p->token.name, "-") == 0 &&
@@ -414,9 +285,9 @@ static Node *parse_primary(Parser *p, const char *expected)
         p->token = scanner_negative_number(&p->scanner, start);
     switch (p->token.kind) {
     case TOKEN_IDENTIFIER: return parse_name(p);
-    case TOKEN_LITERAL: return node_of_literal(p, p->token.literal, start);
-    case TOKEN_LITERAL_ARRAY: return node_of_literal(p, parse_array_elements(p), start);
-    case TOKEN_BYTE_ARRAY: return node_of_literal(p, parse_byte_elements(p), start);
+    case TOKEN_LITERAL: return parser_node_of_literal(p, p->token.literal, start);
+    case TOKEN_LITERAL_ARRAY: return parser_node_of_literal(p, parse_array_elements(p), start);
+    case TOKEN_BYTE_ARRAY: return parser_node_of_literal(p, parse_byte_elements(p), start);
     case TOKEN_LEFT_BRACKET: return parse_block(p);
     case TOKEN_LEFT_BRACE: return parse_brace(p);
     case TOKEN_LEFT_PAREN: return parse_parentheses(p);
@@ -428,7 +299,7 @@ static Node *parse_primary(Parser *p, const char *expected)
 
 static Node *send_new(Parser *p, Node *receiver, const Token *first)
 {
-    Node *node = node_new(p, NODE_SEND, receiver ? receiver->start : first->start);
+    Node *node = parser_node_new(p, NODE_SEND, receiver ? receiver->start : first->start);
     node->send.receiver = receiver;
     node->send.selector = first->name;
     node->send.selector_start = first->start;
@@ -527,7 +398,7 @@ static Node *parse_cascade(Parser *p, Node *first)
         parser_report(p, p->token.start, p->token.end, "a message expected before ';'");
         return NULL;
     }
-    Node *node = node_new(p, NODE_CASCADE, first->start);
+    Node *node = parser_node_new(p, NODE_CASCADE, first->start);
     node->cascade.receiver = first->send.receiver;
     bool to_super = first->send.to_super;
     first->send.receiver = NULL;
@@ -574,7 +445,7 @@ static Node *parse_assignment(Parser *p)
     p->nesting--;
     if (!value)
         return NULL;
-    Node *node = node_new(p, NODE_ASSIGN, target->start);
+    Node *node = parser_node_new(p, NODE_ASSIGN, target->start);
     node->assign.target = target;
     node->assign.value = value;
     node_add_child(p, node, value);
@@ -601,7 +472,7 @@ static Node *parse_return(Parser *p)
     Node *value = parse_expression_node(p);
     if (!value)
         return NULL;
-    Node *node = node_new(p, NODE_RETURN, start);
+    Node *node = parser_node_new(p, NODE_RETURN, start);
     node->value = value;
     node_add_child(p, node, value);
     p->block->has_return = true;
@@ -620,11 +491,11 @@ static Node *parse_statement(Parser *p)
         return node;
     size_t start = p->token.start;
     parser_recover(p);
-    return node_new(p, NODE_ERROR, start);
+    return parser_node_new(p, NODE_ERROR, start);
 }
 
 /* Statements up to the bracket or the end; answers the deepest of them. */
-static Node *parse_statements(Parser *p, Block *block)
+Node *parse_statements(Parser *p, Block *block)
 {
     NodeList list = {NULL, 0, 0};
     Node *deepest = NULL;
@@ -651,217 +522,3 @@ static Node *parse_statements(Parser *p, Block *block)
     return deepest;
 }
 
-/* --- Pragmas --- */
-
-static Literal *parse_pragma_argument(Parser *p, const char *selector)
-{
-    Literal *literal = NULL;
-    if (parser_at_negative_number(p))
-        p->token = scanner_negative_number(&p->scanner, p->token.start);
-    if (p->token.kind == TOKEN_LITERAL) {
-        literal = p->token.literal;
-    } else if (p->token.kind == TOKEN_LITERAL_ARRAY) {
-        literal = parse_array_elements(p);
-    } else if (p->token.kind == TOKEN_BYTE_ARRAY) {
-        literal = parse_byte_elements(p);
-    } else if (p->token.kind == TOKEN_IDENTIFIER) {
-        p->token.kind = TOKEN_LITERAL;
-        literal = parse_array_element(p);
-        if (!literal || literal == p->token.literal) {
-            literal = literal_of_sign(p); /* the name of an error variable */
-            if (strncmp(selector, "primitive:", 10) != 0 || !strstr(selector, "error:")) {
-                p->token.kind = TOKEN_IDENTIFIER;
-                parser_expected(p, "a literal");
-                return NULL;
-            }
-        }
-    }
-    if (!literal) {
-        parser_expected(p, "a literal");
-        return NULL;
-    }
-    parser_advance(p);
-    return literal;
-}
-
-typedef struct {
-    Pragma *items;
-    size_t count, capacity;
-} PragmaList;
-
-/* The token behind '<' is current. */
-static void parse_pragma(Parser *p, PragmaList *pragmas)
-{
-    Pragma pragma = {NULL, NULL, 0, p->token.start, 0};
-    LiteralList list = {NULL, 0, 0};
-    const char *selector = "";
-    if (p->token.kind != TOKEN_KEYWORD && p->token.kind != TOKEN_IDENTIFIER &&
-        p->token.kind != TOKEN_BINARY) {
-        parser_expected(p, "the selector of a pragma");
-        return;
-    }
-    do {
-        bool takes_argument = p->token.kind != TOKEN_IDENTIFIER;
-        selector = arena_printf(p->tools->arena, "%s%s", selector, p->token.name);
-        parser_advance(p);
-        if (takes_argument) {
-            Literal *argument = parse_pragma_argument(p, selector);
-            if (!argument)
-                return;
-            LIST_ADD(p->tools->arena, list, argument);
-        }
-    } while (p->token.kind == TOKEN_KEYWORD);
-    pragma.end = p->last_end;
-    pragma.selector = names_of(p->tools->names, selector);
-    pragma.arguments = list.items;
-    pragma.argument_count = list.count;
-    LIST_ADD(p->tools->arena, *pragmas, pragma);
-    if (!parser_match_sign(p, '>'))
-        parser_expected(p, "'>' at the end of the pragma");
-}
-
-static void parse_pragmas(Parser *p, PragmaList *pragmas)
-{
-    while (parser_match_sign(p, '<')) {
-        parse_pragma(p, pragmas);
-        if (p->panicking) { /* on behind the pragma's end */
-            while (p->token.kind != TOKEN_END && p->token.kind != TOKEN_PERIOD &&
-                   !parser_at_sign(p, '>'))
-                parser_advance(p);
-            p->panicking = false;
-            parser_match_sign(p, '>');
-        }
-    }
-}
-
-/* --- Methods --- */
-
-static void parser_start(Parser *p, CompileTools *tools, const SourceText *source, size_t start,
-                         size_t end)
-{
-    memset(p, 0, sizeof *p);
-    p->tools = tools;
-    scanner_init(&p->scanner, tools->arena, tools->names, source, start, end);
-    p->last_end = start;
-}
-
-static void parse_pattern_argument(Parser *p)
-{
-    if (p->token.kind == TOKEN_IDENTIFIER)
-        parse_variable_into(p, &p->block->arguments, ARGUMENT_METHOD);
-    else
-        parser_expected(p, "the name of an argument");
-}
-
-static void parse_pattern(Parser *p, Method *method)
-{
-    method->selector_start = p->token.start;
-    method->selector_end = p->token.end;
-    if (p->token.kind == TOKEN_IDENTIFIER) {
-        method->selector = p->token.name;
-        parser_advance(p);
-    } else if (p->token.kind == TOKEN_BINARY) {
-        method->selector = p->token.name;
-        parser_advance(p);
-        parse_pattern_argument(p);
-    } else if (p->token.kind == TOKEN_KEYWORD) {
-        const char *selector = "";
-        while (p->token.kind == TOKEN_KEYWORD && !p->panicking) {
-            selector = arena_printf(p->tools->arena, "%s%s", selector, p->token.name);
-            parser_advance(p);
-            parse_pattern_argument(p);
-        }
-        method->selector = names_of(p->tools->names, selector);
-    } else {
-        parser_expected(p, "a message pattern");
-    }
-    if (p->block->arguments.count > 15)
-        parser_report(p, method->selector_start, method->selector_end,
-                      "a method cannot have more than 15 arguments");
-}
-
-static void parse_body(Parser *p, Method *method)
-{
-    PragmaList pragmas = {NULL, 0, 0};
-    parse_pragmas(p, &pragmas);
-    parse_temporaries(p);
-    if (p->panicking)
-        parser_recover(p);
-    parse_pragmas(p, &pragmas);
-    method->pragmas = pragmas.items;
-    method->pragma_count = pragmas.count;
-    method->body->body_start = p->token.start;
-    parse_statements(p, method->body);
-    method->body->body_end = p->last_end;
-    pragmas_find_primitive(p->tools, method);
-}
-
-static Method *method_new(Parser *p, size_t start, size_t end)
-{
-    Method *method = arena_alloc(p->tools->arena, sizeof *method);
-    method->source = p->scanner.source;
-    method->start = start;
-    method->end = end;
-    method->body = block_new(p);
-    p->block = method->body;
-    return method;
-}
-
-Method *parse_method(CompileTools *tools, const SourceText *source, size_t start, size_t end)
-{
-    Parser p;
-    parser_start(&p, tools, source, start, end);
-    Method *method = method_new(&p, start, end);
-    parser_advance(&p);
-    parse_pattern(&p, method);
-    if (p.panicking)
-        return method; /* without a pattern the rest is anything */
-    parse_body(&p, method);
-    return method;
-}
-
-Method *parse_method_parts(CompileTools *tools, const SourceText *source, size_t pattern_start,
-                           size_t pattern_end, size_t body_start, size_t body_end)
-{
-    Parser p;
-    parser_start(&p, tools, source, pattern_start, pattern_end);
-    Method *method = method_new(&p, body_start, body_end);
-    method->pattern_start = pattern_start;
-    method->pattern_end = pattern_end;
-    parser_advance(&p);
-    parse_pattern(&p, method);
-    if (!p.panicking && p.token.kind != TOKEN_END)
-        parser_expected(&p, "'[' and the method's body");
-    p.panicking = false;
-    scanner_init(&p.scanner, tools->arena, tools->names, source, body_start, body_end);
-    parser_advance(&p);
-    parse_body(&p, method);
-    return method;
-}
-
-Method *parse_expression(CompileTools *tools, const SourceText *source, size_t start, size_t end)
-{
-    Parser p;
-    parser_start(&p, tools, source, start, end);
-    Method *method = method_new(&p, start, end);
-    method->is_doit = true;
-    parser_advance(&p);
-    parse_body(&p, method);
-    return method;
-}
-
-Literal *parse_literal(CompileTools *tools, const SourceText *source, size_t *at, size_t end)
-{
-    Parser p;
-    parser_start(&p, tools, source, *at, end);
-    Block outermost = {0};
-    p.block = &outermost;
-    parser_advance_in_array(&p);
-    Literal *literal = p.token.kind == TOKEN_LEFT_PAREN || p.token.kind == TOKEN_LEFT_BRACKET ||
-                               p.token.kind == TOKEN_END
-                           ? NULL
-                           : parse_array_element(&p);
-    if (literal)
-        *at = p.token.end;
-    return literal;
-}

@@ -146,7 +146,8 @@ static void print_digits(Text *t, Natural *n, unsigned radix)
 }
 
 /* 1e-3, 3r2e-1: in the first radix of which some power is a multiple of the denominator; ten first.
- * In a radix above 14, `e` would be a digit. A fraction that no literal says prints as a division. */
+ * In a radix above 14, `e` would be a digit. A fraction that no literal says prints as a
+ * division. */
 static void print_fraction(Text *t, const Literal *literal)
 {
     static const unsigned radixes[] = {10, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14};
