@@ -67,7 +67,6 @@ static void follow_one(void *context, Oop *slot)
 static void follow_forwarders(Heap *heap)
 {
     Vm *vm = vm_of(heap);
-    interp_flush_caches(vm, false);
     heap->special_objects = follow(heap->special_objects);
     follow_known_objects(heap);
     interp_follow_forwarders(vm);
