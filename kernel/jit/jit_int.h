@@ -155,6 +155,7 @@ typedef struct {
 typedef struct Jit {
     const JitOps *ops;
     Cpu *cpu;              /* machine code runs on it */
+    unsigned stack_alignment; /* where C is called */
     Cpu *wanted;           /* where it runs from the next entry on */
     Processor processors[PROCESSORS_MAX]; /* those that have been started */
     unsigned processor_count;

@@ -103,6 +103,7 @@ static void use(Vm *vm, unsigned index)
 {
     Jit *jit = jit_of(vm);
     jit->cpu = jit->wanted = jit->processors[index].cpu;
+    jit->stack_alignment = jit->cpu->ops->machine(jit->cpu)->stack_alignment;
     for (unsigned i = 0; i < ROUTINE_COUNT; i++)
         vm->jit.routines[i] = (Word)jit->cpu->ops->routine_address(jit->cpu, i);
 }

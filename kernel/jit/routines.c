@@ -4,6 +4,8 @@
  * may change them at will. They answer 0 to go on in machine code at vm->ip, or 1 to leave it for
  * the interpreter. Leaf ones answer a value, and may change vm->sp.
  */
+#include <unistd.h>
+
 #include "kernel/jit/jit_int.h"
 #include "kernel/vm/interp/control_prims.h"
 #include "kernel/vm/interp/fast.h"
@@ -13,9 +15,22 @@
 
 enum { RESUME = 0, LEAVE = 1 };
 
-static Vm *vm_at(uintptr_t address)
+/* Without the C library's formatting, which wants an aligned stack. */
+static _Noreturn void report_misaligned(void)
 {
-    return (Vm *)address;
+    static const char text[] = "osvm: rule broken: C is called with a stack that is not aligned\n";
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;
+    abort();
+}
+
+/* Every routine begins with this. */
+static inline __attribute__((always_inline)) Vm *vm_at(uintptr_t address)
+{
+    Vm *vm = (Vm *)address;
+    if (CHECKED && (uintptr_t)__builtin_frame_address(0) % jit_of(vm)->stack_alignment != 0)
+        report_misaligned();
+    return vm;
 }
 
 static Oop pop(Vm *vm)

@@ -38,9 +38,6 @@ void verify_running(Vm *vm, int pending)
 {
     if (!CHECKED)
         return;
-    const CpuMachine *machine = jit_of(vm)->cpu->ops->machine(jit_of(vm)->cpu);
-    CHECK((uintptr_t)__builtin_frame_address(0) % machine->stack_alignment == 0,
-          "C is called with a stack that is not aligned: %p", __builtin_frame_address(0));
     const Word *frame = frame_at(vm->fp);
     check_state(vm, frame, words_below(frame, vm->sp), vm->ip, pending);
 }
