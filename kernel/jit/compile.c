@@ -1,7 +1,8 @@
 /* Compiling: entry and frame of a unit around its translated bytecodes, then encoding and
  * installing.
  *
- *     checked:    class index of RECEIVER against CLASS
+ *     checked:    class index of RECEIVER, an object, against CLASS
+ *     tagged:     the same of an immediate
  *     unchecked:  the primitive; then the frame
  *     poll point
  *     bytecodes
@@ -20,35 +21,40 @@ void unit_stub_jump(Unit *u, Routine routine)
     op_abv(&u->b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)routine * WORD_BYTES);
 }
 
-/* A := the class index of RECEIVER, then to `differs` unless it is CLASS. */
-static void check_class(Build *b, unsigned differs)
+/* Two entries, for sites that expect an object or an immediate: to `miss` unless RECEIVER is one of
+ * the class index CLASS. */
+static void check_object(Unit *u, unsigned miss)
 {
-    unsigned immediate = build_label(b), compare = build_label(b);
-    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, immediate);
+    Build *b = &u->b;
+    build_here(b, u->checked);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, miss);
     op_load(b, JIT_A, JIT_RECEIVER, 0, 2);
     op_av(b, JIT_AND_CONSTANT, JIT_A, (SWord)HEADER_CLASS_MASK);
-    build_here(b, compare);
-    op_branch(b, JIT_NOT_EQUAL, JIT_A, JIT_CLASS, differs);
-    build_cold(b);
-    build_here(b, immediate);
-    op_ab(b, JIT_MOVE, JIT_A, JIT_RECEIVER);
-    op_av(b, JIT_AND_CONSTANT, JIT_A, WORD_BITS == 64 ? (SWord)TAG_MASK : 1);
-    if (WORD_BITS == 32) { /* a SmallInteger has the lowest bit set, a Character the next */
-        unsigned integer = build_label(b);
-        op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_A, 0, integer);
-        op_av(b, JIT_CONSTANT, JIT_A, CLASS_CHARACTER);
-        build_here(b, integer);
+    op_branch(b, JIT_NOT_EQUAL, JIT_A, JIT_CLASS, miss);
+}
+
+static void check_immediate(Unit *u, unsigned miss)
+{
+    Build *b = &u->b;
+    build_here(b, u->tagged);
+    if (WORD_BITS == 64) {
+        op_ab(b, JIT_MOVE, JIT_A, JIT_RECEIVER);
+        op_av(b, JIT_AND_CONSTANT, JIT_A, TAG_MASK);
+    } else { /* a SmallInteger has the lowest bit set, a Character the next */
+        op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_RECEIVER, TAG_MASK, miss);
+        link_read_class(b);
     }
-    op_jump(b, compare);
-    build_main(b);
+    op_branch(b, JIT_EQUAL, JIT_A, JIT_CLASS, u->unchecked);
+    op_jump(b, miss);
 }
 
 static void checked_entry(Unit *u)
 {
     Build *b = &u->b;
     unsigned miss = build_label(b);
-    build_here(b, u->checked);
-    check_class(b, miss);
+    if (WORD_BITS == 32) /* in the main section, where link_read_class ends */
+        check_immediate(u, miss);
+    check_object(u, miss);
     build_here(b, u->unchecked);
     build_cold(b);
     build_here(b, miss);
@@ -58,12 +64,20 @@ static void checked_entry(Unit *u)
     op_load(b, JIT_RECEIVER, JIT_SP,
             (SWord)(u->args + u->b.jit->ops->return_on_stack) * WORD_BYTES, WORD_SHIFT);
     op_jump(b, u->unchecked);
+    if (WORD_BITS == 64)
+        check_immediate(u, miss);
     build_main(b);
 }
 
 /* ---- The frame ---- */
 
-/* The stack limit and the poll budget: one predicate in both tiers. */
+static void load_self(Build *b)
+{
+    op_load(b, JIT_RECEIVER, JIT_FP, FRAME_RECEIVER * WORD_BYTES, WORD_SHIFT);
+}
+
+/* The stack limit and the poll budget: one predicate in both tiers. RECEIVER holds self before and
+ * behind it. */
 static void poll_point(Unit *u, bool polls)
 {
     Build *b = &u->b;
@@ -82,12 +96,14 @@ static void poll_point(Unit *u, bool polls)
     build_call(b, ROUTINE_POLL_ENTRY);
     build_map(b, MAP_POLL, u->first_pc + u->from);
     op_ab(b, JIT_PUSH, JIT_RESULT, 0);
+    load_self(b);
     op_jump(b, on);
     build_here(b, u->framed);
     op_ab(b, JIT_PUSH, JIT_RESULT, 0);
+    load_self(b);
     op_jump(b, check);
     build_main(b);
-    u->self_loaded = false;
+    u->self_loaded = true;
 }
 
 static void frame(Unit *u)
@@ -171,6 +187,7 @@ static void block_entry(Unit *u)
     for (unsigned i = 0; i < u->copied; i++)
         op_abv(b, JIT_PUSH_LOADED, 0, JIT_RECEIVER, SLOT(FULL_CLOSURE_COPIED + i));
     push_nils(u, u->base - u->args - u->copied);
+    op_ab(b, JIT_MOVE, JIT_RECEIVER, JIT_CLASS);
     build_cold(b);
     build_here(b, slow);
     op_ab(b, JIT_MOVE, JIT_A, JIT_B);
@@ -210,7 +227,7 @@ static bool open_unit(Vm *vm, Unit *u, Oop code)
     u->args = facts->args;
     u->base = facts->temps;
     u->primitive = facts->primitive;
-    u->checked = u->unchecked = u->resumed = u->framed = u->block_entry = LABEL_NONE;
+    u->checked = u->tagged = u->unchecked = u->resumed = u->framed = u->block_entry = LABEL_NONE;
     u->framed = build_label(&u->b);
     const OsvmHost *host = vm->setup->host;
     u->targets = host->alloc(host, u->view.count * sizeof *u->targets);
@@ -250,6 +267,7 @@ static void fill_piece(Unit *u, Piece *piece, const JitInstruction *all, const u
     piece->careful = u->careful;
     piece->start_pc = u->embedded ? u->first_pc + u->from : 0;
     piece->checked = label_offset(all, where, u->checked);
+    piece->tagged = label_offset(all, where, u->tagged);
     piece->unchecked = label_offset(all, where, u->unchecked);
     piece->resumed = label_offset(all, where, u->resumed);
     piece->framed = label_offset(all, where, u->framed);
@@ -434,6 +452,7 @@ static Piece *translate(Vm *vm, Oop code, bool block, unsigned copied, bool care
         }
     } else {
         u.checked = build_label(&u.b);
+        u.tagged = build_label(&u.b);
         u.unchecked = build_label(&u.b);
         u.resumed = build_label(&u.b);
         if (u.primitive)

@@ -111,7 +111,8 @@ typedef struct Piece {
     uint16_t copied;    /* of blocks */
     uint16_t locals;    /* temporaries that are no arguments */
     /* Offsets in the code, 0: there is none. */
-    uint32_t checked;   /* entry: class index of RECEIVER against CLASS */
+    uint32_t checked;   /* entry: class index of RECEIVER, an object, against CLASS */
+    uint32_t tagged;    /* the same of an immediate */
     uint32_t unchecked; /* entry behind that */
     uint32_t resumed;   /* unchecked, to be resumed at with the return pc pushed */
     uint32_t framed;    /* to be resumed at when the frame has been built */
@@ -383,7 +384,7 @@ typedef struct Unit {
     bool self_loaded;     /* RECEIVER holds self */
     bool dead;            /* control does not come here */
     Instruction now;      /* the bytecode being translated */
-    uint32_t checked, unchecked, resumed, framed, block_entry; /* labels, LABEL_NONE */
+    uint32_t checked, tagged, unchecked, resumed, framed, block_entry; /* labels, LABEL_NONE */
     /* not cleared: see Build */
     SimEntry stack[SIM_MAX];
     Build b;

@@ -135,6 +135,14 @@ static bool open_site(Vm *vm, Piece *piece, JitSend *site, bool make)
     return true;
 }
 
+static Word entry_for(const Piece *target, Word class_index)
+{
+    bool immediate = WORD_BITS == 64 ? class_index <= TAG_MASK
+                                     : class_index == CLASS_SMALL_INTEGER ||
+                                           class_index == CLASS_CHARACTER;
+    return jit_code(target) + (immediate ? target->tagged : target->checked);
+}
+
 /* Another class has met the site. */
 static void widen(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
 {
@@ -152,7 +160,7 @@ void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *tar
     if (callee_of(vm, piece, site, PIECE_OPEN))
         open_add(vm, link_selector(vm, piece, site), class_index, target);
     else if (fresh || jit_pool(piece)[site->pool] == class_index)
-        set(vm, piece, site, class_index, jit_code(target) + target->checked);
+        set(vm, piece, site, class_index, entry_for(target, class_index));
     else
         widen(vm, piece, site, class_index, target);
 }

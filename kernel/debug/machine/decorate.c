@@ -87,6 +87,8 @@ bool decorate_address(const Decorator *d, uintptr_t address, char text[NAME_MAX_
     Word offset = (Word)address - jit_code(piece);
     if (offset == piece->unchecked && offset)
         snprintf(text + used, NAME_MAX_BYTES - used, " (unchecked entry)");
+    else if (offset == piece->tagged && offset)
+        snprintf(text + used, NAME_MAX_BYTES - used, " (entry of immediates)");
     else if (offset != piece->checked)
         snprintf(text + used, NAME_MAX_BYTES - used, " + 0x%" PRIxWORD, offset);
     return true;

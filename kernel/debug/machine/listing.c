@@ -69,6 +69,8 @@ static const char *entry_at(const Piece *piece, uint32_t offset)
     return offset == piece->checked && piece->kind == PIECE_METHOD && piece->unchecked
                ? "entry of sends: class to be checked"
            : !offset                                 ? "entry"
+           : offset == piece->tagged && piece->kind == PIECE_METHOD
+               ? "entry of sends to an immediate: tag to be checked"
            : offset == piece->unchecked              ? "entry without a check of the class"
            : offset == piece->resumed                ? "entry from the interpreter"
            : offset == piece->framed                 ? "entry with a frame made by the interpreter"
