@@ -45,6 +45,18 @@ for my $bits (32, 64) {
         like($said, qr/^nothing is broken$/m, '... says so') or diag($said);
     }
 }
+# One that moves objects.
+system("cp -r examples/gc-slide '$dir/slide'") == 0 or BAIL_OUT('no example');
+$log = `make -C '$dir/slide' PREFIX='$dir/usr' CFLAGS='-O2 -Werror -Wno-unused-parameter $sanitize' CC='$ENV{CC}' 2>&1`;
+is($?, 0, 'the moving example builds, without a warning') or diag($log);
+for my $bits (32, 64) {
+    for my $variant ('', '.checked') {
+        my $said = `'$osvm' verify-gc --events=20000 '$dir/slide/$bits/gc-slide$variant.so' 2>&1`;
+        is($?, 0, "the moving example, verify-gc, $bits bits$variant") or diag($said);
+    }
+    my $said = `'$osvm' --plugin-path='$dir/slide' --bits=$bits --gc=slide --torture=collect:20000 --leak-check -e '(1 to: 20000) asOrderedCollection size' 2>&1`;
+    is($said, "20000\n", "--gc=slide runs the image, $bits bits");
+}
 my $source = do { local $/; open my $file, '<', 'examples/gc-minimal/minimal.c' or die; <$file> };
 my @faults = (
     ['a function that is missing', '.barrier = minimal_barrier,', '',
