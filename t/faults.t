@@ -67,6 +67,7 @@ sub hunt {
     my ($count) = $said =~ /^# after (\d+) events/m;
     my ($by) = $said =~ /caught by (.*?) at event/;
     my ($what) = $said =~ /caught by.*\n#\s+(.*)/;
+    diag("not performed: $said") unless $by || $said =~ /no finding/;
     return $by ? ($by, $count, $what || '') : ();
 }
 

@@ -34,7 +34,7 @@ typedef struct GcMeasure {
     uint64_t allocated, tenured, survived, moved; /* bytes */
     uint64_t peak_heap;      /* most bytes of new and old space together, after a pause */
     uint64_t cpu_us;         /* processor time of the process until the workload has ended */
-    uint64_t footprint;      /* most bytes: what the process has beside the heap, and the heap */
+    uint64_t footprint;      /* most bytes in memory, as the process sees after full collections */
     uint64_t live_heap;      /* bytes in use after the last full collection */
     double fragmentation;    /* at the end: 1 - largest free chunk / all that is free */
     uint64_t result;         /* a number that every collector must get */

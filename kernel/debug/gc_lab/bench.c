@@ -41,6 +41,13 @@ static uint64_t resident(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void note_footprint(GcMeasure *m)
+{
+    uint64_t bytes = resident();
+    if (bytes > m->footprint)
+        m->footprint = bytes;
+}
+
 static uint64_t now(Heap *heap)
 {
     (void)heap;
@@ -74,8 +81,10 @@ static void collected(Heap *heap, const HeapPause *pause)
     m->tenured += pause->tenured_bytes;
     m->survived += pause->survived_bytes;
     m->moved += pause->moved_bytes;
-    if (pause->full)
+    if (pause->full) {
         m->live_heap = in_use(&s);
+        note_footprint(m);
+    }
     if (s.new_bytes + s.old_bytes > m->peak_heap)
         m->peak_heap = s.new_bytes + s.old_bytes;
     if (pause->full) {
@@ -152,9 +161,6 @@ static void open_bench(Bench *bench, Vm *vm, const GcBenchOrder *order, GcMeasur
     bench->host.collected = collected;
     bench->host.now = now;
     vm->heap.host = &bench->host;
-    MmStatistics s;
-    vm->heap.mm->ops->statistics(vm->heap.mm, &s);
-    bench->beside = resident() - in_use(&s); /* only the image has been written */
     for (unsigned i = 0; i < BENCH_ROOTS; i++) {
         bench->roots[i] = vm->heap.nil;
         vm_root_push(vm, &bench->roots[i]);
@@ -171,7 +177,7 @@ static void finish(Bench *bench)
     m->allocated = bench->allocated;
     if (s.new_bytes + s.old_bytes > m->peak_heap)
         m->peak_heap = s.new_bytes + s.old_bytes;
-    m->footprint = bench->beside + m->peak_heap;
+    note_footprint(m);
     m->fragmentation = s.old_free ? 1.0 - (double)s.old_largest_free / (double)s.old_free : 0;
     m->done = 1;
 }

@@ -18,7 +18,6 @@ typedef struct {
     unsigned futile;     /* full collections in a row that won next to nothing */
     uint64_t collected_at; /* bytes allocated when the last of them ended */
     uint64_t started;    /* microseconds */
-    uint64_t beside;     /* bytes of the process in memory that are not the heap */
     uint64_t random;
     uint64_t allocated;  /* bytes */
     Oop roots[BENCH_ROOTS]; /* a stack; all of it is visited */
