@@ -41,6 +41,7 @@ enum {
     OSVM_NO_C_MEMORY = 10,
     OSVM_NOT_FOUND = 11,
     OSVM_LIMIT_EXCEEDED = 15,
+    OSVM_CALLBACK_ERROR = 20,
     OSVM_OS_ERROR = 21, /* set the secondary code with set_os_error */
     OSVM_OPERATION_FAILED = 24,
 };
@@ -141,6 +142,16 @@ typedef struct OsvmPrimApi {
     unsigned (*session_id)(OsvmCall *call); /* non-zero, new at every start */
     void *(*module_state)(OsvmCall *call);  /* the block the descriptor asked for */
     const OsvmWorld *(*world)(OsvmCall *call); /* everything outside goes through it (world.h) */
+
+    /* ---- Callbacks: only in functions that say OSVM_MAY_CALL_BACK, on the VM's own thread ---- */
+    /* Sends a message with up to 7 arguments in the process that runs, and waits for the answer; other
+     * processes, collections and further calls run meanwhile. Values from before are void then, but
+     * for what `keep` keeps; `arg` answers the arguments anew. The message has no sender:
+     * returning, unwinding or an exception's search for handlers ends with it. OSVM_SUCCESS with
+     * *answer set, or OSVM_INAPPROPRIATE, OSVM_BAD_ARGUMENT, OSVM_LIMIT_EXCEEDED (too deep),
+     * OSVM_NO_MEMORY; OSVM_CALLBACK_ERROR: the program ends, return at once. */
+    int (*perform)(OsvmCall *call, OsvmValue receiver, OsvmValue selector,
+                   const OsvmValue *arguments, unsigned count, OsvmValue *answer);
     /* methods above: ABI 1 */
 } OsvmPrimApi;
 

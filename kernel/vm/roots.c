@@ -71,6 +71,9 @@ void roots_visit(Vm *vm, SlotVisitor visit, void *context)
         visit_slot(&roots->kept[i].object, visit, context);
     for (Callback *c = roots->callbacks; c; c = c->below) {
         visit_slot(&c->process, visit, context);
+        visit_slot(&c->caller, visit, context);
+        visit_slot(&c->starter, visit, context);
+        visit_slot(&c->answer, visit, context);
         visit_slot(&c->new_method, visit, context);
     }
 }

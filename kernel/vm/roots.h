@@ -14,7 +14,10 @@
 typedef struct Callback {
     struct Callback *below; /* begun before this one; NULL: the first */
     uintptr_t c_stack;      /* address of a local of the C function that called */
-    Oop process;            /* that called out */
+    Oop process;            /* that called out; of one that has returned: that waits */
+    Oop caller;             /* the context that called out */
+    Oop starter;            /* the context that the callback began with */
+    Oop answer;             /* of one that has returned */
     Oop new_method;         /* whose primitive called out */
     unsigned roots;         /* depth of the root stack when it began */
     unsigned number;        /* 1 for the first, one more than `below` for others */

@@ -40,6 +40,7 @@ typedef enum {
     PRIM_LIMIT_EXCEEDED = 15,
     PRIM_OBJECT_PINNED = 16,
     PRIM_WRITE_PAST_OBJECT = 17,
+    PRIM_CALLBACK_ERROR = 20,
     PRIM_OS_ERROR = 21, /* with vm->os_error */
     PRIM_NEED_COMPACTION = 23,
     PRIM_OPERATION_FAILED = 24,
@@ -138,7 +139,8 @@ struct Vm {
     uint64_t polls; /* logical time: poll points passed, up to the last one taken */
     uint32_t session_id; /* non-zero, 31 bits, new at every start */
 
-    bool quitting; /* set by vm_request_exit: the interpreter returns as soon as the primitive does */
+    bool quitting; /* the interpreter's loop returns as soon as the primitive does: vm_request_exit, or
+                      a callback is over */
     int exit_code;
     Word low_space_threshold;    /* bytes of free old space; 0: not watched (primitive 125) */
     bool mixed_arithmetic;       /* arithmetic primitives accept Integer with Float */

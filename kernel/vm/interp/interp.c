@@ -74,6 +74,11 @@ void interp_flush_caches(Vm *vm, bool young_only)
             interp->blocks[i].code = NO_OOP;
 }
 
+bool interp_is_own_thread(Vm *vm)
+{
+    return pthread_equal(interp_of(vm)->thread, pthread_self());
+}
+
 int interp_run(Vm *vm)
 {
     Oop process = process_active(vm);
@@ -83,6 +88,7 @@ int interp_run(Vm *vm)
         report_fatal(vm, "the image's active process has nothing to run");
         return vm->exit_code;
     }
+    interp_of(vm)->thread = pthread_self();
     poll_start(vm);
     interpret(vm);
     poll_stop(vm);

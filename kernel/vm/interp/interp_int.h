@@ -28,6 +28,7 @@
 #ifndef OSVM_VM_INTERP_INT_H
 #define OSVM_VM_INTERP_INT_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "kernel/bytecode/verify.h"
@@ -216,6 +217,7 @@ typedef struct Interp {
     uint32_t loop_threshold; /* jumps back between looks at the loop that makes them */
     uint32_t loop_heat;      /* left of them */
     unsigned send_args; /* arguments of the send a helper asks for */
+    bool callback_over; /* the loop is left since the innermost callback has its answer */
     bool activated;     /* C code built a frame: the loop owes it a poll point */
 
     Word top_priority; /* process.c: run queues above it have been empty since the last poll */
@@ -232,6 +234,7 @@ typedef struct Interp {
     Word finalizations;   /* objects that wait for the finalization semaphore */
     int64_t wakeup_utc;   /* microseconds since 1970; INT64_MAX: no timer */
     bool pulse_running;
+    pthread_t thread;     /* that runs the loop */
     bool low_space;       /* the low space semaphore is to be signalled */
 
     /* ---- memory.c ---- */
@@ -428,6 +431,8 @@ void process_transfer_to(Vm *vm, Oop process);
 void process_look_at_all(Vm *vm);
 /* Its context becomes the process's suspendedContext. */
 void process_park(Vm *vm);
+/* The running process goes to the front of its queue; nobody runs then. */
+void process_give_way(Vm *vm);
 
 /* memory.c: see there */
 

@@ -1070,7 +1070,9 @@ return_base:
         RESUME;
     }
     value = return_impossible(vm, value);
-after_helper: /* a helper changed the frame, or wants a send */
+after_helper: /* a helper changed the frame, wants a send, or ends the loop */
+    if (UNLIKELY(vm->quitting))
+        return;
     LOAD;
     if (value)
         SEND(value, interp->send_args);

@@ -7,6 +7,7 @@
  */
 #include <signal.h>
 
+#include "kernel/vm/interp/callback.h"
 #include "kernel/vm/interp/interp_int.h"
 
 /* Poll points between polls that nobody asked for; logical time between looks at the
@@ -207,9 +208,10 @@ void poll(Vm *vm, bool switching)
     process_look_at_all(vm);
     collect(vm);
     jit_verify(vm);
-    if (switching)
+    if (switching) {
         poll_sources(vm);
-    else
+        callback_at_poll(vm);
+    } else
         vm_request_poll(vm); /* the rest stays pending */
     stack_set_limit(vm);
 }

@@ -5,6 +5,7 @@
  * the stack), or NO_OOP when execution goes on with the registers as they are.
  */
 #include "kernel/bytecode/opcodes.h"
+#include "kernel/vm/interp/callback.h"
 #include "kernel/vm/interp/chain.h"
 #include "kernel/vm/interp/interp_int.h"
 
@@ -33,6 +34,8 @@ static bool push_active_context(Vm *vm)
 
 Oop return_impossible(Vm *vm, Oop value)
 {
+    if (callback_return(vm, value))
+        return NO_OOP;
     frame_at(vm->fp)[FRAME_FLAGS] |= FRAME_UNSURE;
     if (!push_active_context(vm))
         return NO_OOP;

@@ -64,6 +64,9 @@ void poll_signal_external(Vm *vm, unsigned index);
 
 /* ---- Leaving ---- */
 
+/* Does the caller run on the thread of the loop? */
+bool interp_is_own_thread(Vm *vm);
+
 /* Makes run() return with this exit code as soon as the current primitive has returned. */
 void vm_request_exit(Vm *vm, int code);
 

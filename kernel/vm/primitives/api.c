@@ -1,6 +1,7 @@
 /* The services primitive modules are given (osvm/prims.h), for this heap width. */
 #include <string.h>
 
+#include "kernel/vm/interp/callback.h"
 #include "kernel/vm/numbers.h"
 #include "kernel/vm/objects.h"
 #include "kernel/vm/primitives/named.h"
@@ -10,7 +11,8 @@ struct OsvmCall {
     Vm *vm;
     unsigned arg_count;
     Oop result; /* NO_OOP until set */
-    void *state;
+    const OsvmInstance *module;
+    const OsvmPrim *prim;
 };
 
 static OsvmValue value_of(Oop oop)
@@ -23,14 +25,14 @@ static Oop oop_of(OsvmValue value)
     return (Oop)value.bits;
 }
 
-PrimFailure api_call(Vm *vm, const OsvmPrims *module, void *state, const OsvmPrim *prim,
-                     unsigned arg_count)
+PrimFailure api_call(Vm *vm, const OsvmInstance *module, const OsvmPrim *prim, unsigned arg_count)
 {
-    OsvmCall call = {.vm = vm, .arg_count = arg_count, .state = state};
+    OsvmCall call = {.vm = vm, .arg_count = arg_count, .module = module, .prim = prim};
     int failure = prim->function(&prim_api, &call);
     if (failure != OSVM_SUCCESS)
         return (PrimFailure)failure;
-    REQUIRE(call.result != NO_OOP, "%s of %s succeeded without a result", prim->name, module->module);
+    REQUIRE(call.result != NO_OOP, "%s of %s succeeded without a result", prim->name,
+            module->plugin->name);
     return vm_return(vm, arg_count, call.result);
 }
 
@@ -359,12 +361,43 @@ static unsigned api_session_id(OsvmCall *call)
 
 static void *api_module_state(OsvmCall *call)
 {
-    return call->state;
+    return call->module->state;
 }
 
 static const OsvmWorld *api_world(OsvmCall *call)
 {
     return call->vm->setup->host->world;
+}
+
+/* ---- Callbacks ---- */
+
+static int refuse_callback(const OsvmCall *call, const char *why)
+{
+    const OsvmHost *host = call->vm->setup->host;
+    host->log(host, OSVM_ERROR, "%s of %s calls back %s", call->prim->name,
+              call->module->plugin->name, why);
+    return OSVM_INAPPROPRIATE;
+}
+
+static int api_perform(OsvmCall *call, OsvmValue receiver, OsvmValue selector,
+                       const OsvmValue *arguments, unsigned count, OsvmValue *answer)
+{
+    Oop oops[16], result = NO_OOP;
+    Vm *vm = call->vm;
+    OsvmInstance *module = (OsvmInstance *)call->module;
+    if (!(call->prim->flags & OSVM_MAY_CALL_BACK))
+        return refuse_callback(call, "without having said so (OSVM_MAY_CALL_BACK)");
+    if (!interp_is_own_thread(vm))
+        return refuse_callback(call, "on a thread that is not the VM's");
+    if (count > sizeof oops / sizeof *oops)
+        return OSVM_BAD_ARGUMENT;
+    for (unsigned i = 0; i < count; i++)
+        oops[i] = oop_of(arguments[i]);
+    module->busy++;
+    int failure = callback_perform(vm, oop_of(receiver), oop_of(selector), oops, count, &result);
+    module->busy--;
+    *answer = value_of(result);
+    return failure;
 }
 
 const OsvmPrimApi prim_api = {
@@ -410,4 +443,5 @@ const OsvmPrimApi prim_api = {
     .session_id = api_session_id,
     .module_state = api_module_state,
     .world = api_world,
+    .perform = api_perform,
 };

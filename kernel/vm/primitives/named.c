@@ -196,8 +196,7 @@ static PrimFailure call_function(Vm *vm, const Function *function, unsigned arg_
 {
     if (function->builtin)
         return function->builtin(vm, arg_count);
-    return api_call(vm, function->module->prims, function->module->instance->state, function->prim,
-                    arg_count);
+    return api_call(vm, function->module->instance, function->prim, arg_count);
 }
 
 /* ---- Links ---- */

@@ -26,7 +26,6 @@ extern const BuiltinPrim builtin_prims[]; /* ends with a NULL name; builtin.c */
 struct OsvmPrimApi;
 extern const struct OsvmPrimApi prim_api;
 /* Calls a module's function with the current stack; answers its failure code. */
-PrimFailure api_call(Vm *vm, const OsvmPrims *module, void *state, const OsvmPrim *prim,
-                     unsigned arg_count);
+PrimFailure api_call(Vm *vm, const OsvmInstance *module, const OsvmPrim *prim, unsigned arg_count);
 
 #endif
