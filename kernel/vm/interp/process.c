@@ -206,7 +206,8 @@ enum { PREEMPTION_DOES_NOT_YIELD = 0x10 }; /* image flag */
 void process_give_way(Vm *vm)
 {
     process_park(vm);
-    Oop active = process_active(vm), queue = run_queue(vm, priority_of(active));
+    Oop active = process_active(vm);
+    Oop queue = run_queue(process_scheduler(vm), priority_of(active));
     if (queue && is_list(queue))
         process_make_ready(vm, active, priority_of(active), queue, false);
 }
