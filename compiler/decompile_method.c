@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "literals.h"
+#include "number.h"
 
 /* --- Methods --- */
 
@@ -41,7 +42,7 @@ static bool is_external_call(const Literal *literal)
  * instruction of the method's body. */
 static size_t take_primitive(Decompiler *d, Method *method)
 {
-    enum { EXTERNAL_CALL = 117 };
+    enum { EXTERNAL_CALL = 117, FOREIGN_CALL = 120 };
     const Instruction *i = &d->instructions[0];
     Literal *number = decompile_integer_node(d, i->index)->literal;
     bool has_error = d->count > 1 && i[1].op == OP_STORE_TEMP && i[1].index + 1 == d->frame.count;
@@ -57,12 +58,21 @@ static size_t take_primitive(Decompiler *d, Method *method)
             arguments[count++] = text_literal(d, call->elements[0]);
             selector = "primitive:module:";
         }
-    } else if (i->index == EXTERNAL_CALL || i->index == 120)
+    } else if (i->index == FOREIGN_CALL && d->code->literal_count &&
+               d->code->literals[0]->kind == LITERAL_FUNCTION) {
+        int64_t flags = 0;
+        arguments[0] = d->code->literals[0];
+        literal_get_integer(arguments[0]->elements[0], &flags);
+        selector = flags & 1 ? "apicall:" : "cdecl:";
+    } else if (i->index == EXTERNAL_CALL || i->index == FOREIGN_CALL)
         decompile_refuse(d, "a foreign call is declared in a way no pragma says");
     if (has_error) {
         Variable *error = d->frame.items[d->frame.count - 1];
         arguments[count++] = literal_of_symbol(decompile_arena(d), error->name);
-        selector = count == 3 ? "primitive:module:error:" : "primitive:error:";
+        selector = count == 3             ? "primitive:module:error:"
+                   : selector[0] == 'c' ? "cdecl:error:"
+                   : selector[0] == 'a' ? "apicall:error:"
+                                        : "primitive:error:";
         error->argument = ARGUMENT_METHOD; /* declared by the pragma */
     }
     add_pragma(d, method, selector, count, arguments);

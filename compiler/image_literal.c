@@ -208,6 +208,74 @@ static Ref make_pragma(Builder *b, ImageClass *owner, bool class_side, const Lit
     return ref_object(pragma);
 }
 
+/* The word that tells the VM of a C type: the code of an atomic one and its size, flags for
+ * pointers and structures. */
+static uint32_t type_spec(const char *name, uint32_t pointer_size)
+{
+    enum { STRUCTURE = 0x10000, POINTER = 0x20000, ATOMIC = 0x40000, CODE_SHIFT = 24 };
+    static const struct {
+        const char *name;
+        uint32_t code, size;
+    } types[] = {
+        {"void", 0, 0},      {"bool", 1, 1},       {"byte", 2, 1},      {"uint8_t", 2, 1},
+        {"sbyte", 3, 1},     {"int8_t", 3, 1},     {"ushort", 4, 2},    {"uint16_t", 4, 2},
+        {"short", 5, 2},     {"int16_t", 5, 2},    {"ulong", 6, 4},     {"uint32_t", 6, 4},
+        {"uint", 6, 4},      {"long", 7, 4},       {"int32_t", 7, 4},   {"int", 7, 4},
+        {"ulonglong", 8, 8}, {"uint64_t", 8, 8},   {"longlong", 9, 8},  {"int64_t", 9, 8},
+        {"size_t", 8, 8},    {"char", 10, 1},      {"schar", 11, 1},    {"float", 12, 4},
+        {"double", 13, 8},   {"char16_t", 14, 2},  {"char32_t", 15, 4},
+    };
+    enum { COUNT = sizeof types / sizeof types[0] };
+    size_t length = strcspn(name, "*"), i = 0;
+    while (i < COUNT && (strlen(types[i].name) != length ||
+                         strncmp(types[i].name, name, length) != 0))
+        i++;
+    uint32_t kind = i < COUNT ? ATOMIC | types[i].code << CODE_SHIFT : STRUCTURE;
+    return name[length] ? kind | POINTER | pointer_size : kind | (i < COUNT ? types[i].size : 0);
+}
+
+/* An ExternalType, where the library has that class; else the name. */
+static Ref make_type(Builder *b, const Literal *name)
+{
+    if (!b->roles[ROLE_EXTERNAL_TYPE] || !b->roles[ROLE_WORD_ARRAY])
+        return ref_object(image_make_symbol(b, name->name));
+    uint32_t spec = type_spec(name->name, b->options->bits / 8);
+    uint8_t *bytes = arena_alloc(b->arena, 4);
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(spec >> (8 * i));
+    Object *type = image_role_object(b, ROLE_EXTERNAL_TYPE, 0);
+    image_role_set(b, ROLE_EXTERNAL_TYPE, type, "compiledSpec",
+                   ref_object(graph_bytes(&b->graph, image_role_index(b, ROLE_WORD_ARRAY),
+                                          FORMAT_WORDS, bytes, 4)));
+    const char *structure =
+        names_get(b->program->tools->names, name->name, strcspn(name->name, "*"));
+    const ImageClass *referent = name_table_get(&b->by_model, structure);
+    if (referent)
+        image_role_set(b, ROLE_EXTERNAL_TYPE, type, "referentClass",
+                       ref_object(referent->sides[0]));
+    return ref_object(type);
+}
+
+static Ref make_function(Builder *b, const Literal *literal)
+{
+    enum { FLAGS, MODULE, TYPES };
+    const Role role = ROLE_EXTERNAL_LIBRARY_FUNCTION;
+    if (!b->roles[role])
+        return missing_class(b, role);
+    Object *function = image_role_object(b, role, 0),
+           *types = image_make_array(b, literal->element_count - TYPES);
+    for (size_t i = TYPES; i < literal->element_count; i++)
+        types->slots[i - TYPES] = make_type(b, literal->elements[i]);
+    const Literal *module = literal->elements[MODULE];
+    image_role_set(b, role, function, "flags", make_integer(b, literal->elements[FLAGS]));
+    image_role_set(b, role, function, "argTypes", ref_object(types));
+    image_role_set(b, role, function, "name", ref_object(image_make_symbol(b, literal->name)));
+    if (module->kind == LITERAL_SYMBOL)
+        image_role_set(b, role, function, "module",
+                       ref_object(image_make_symbol(b, module->name)));
+    return ref_object(function);
+}
+
 /* Where the library has no class for it a method keeps only its selector. */
 static Ref make_method_state(Builder *b, ImageClass *owner, bool class_side, const Literal *literal,
                              Object *method)
@@ -291,6 +359,7 @@ static Ref make_literal(Builder *b, ImageClass *owner, bool class_side, const Li
         return ref_object(image_make_code(b, owner, class_side, literal->code_block, outer));
     case LITERAL_OUTER_CODE: return ref_object(outer);
     case LITERAL_METHOD_STATE: return make_method_state(b, owner, class_side, literal, outer);
+    case LITERAL_FUNCTION: return make_function(b, literal);
     case LITERAL_PRAGMA: return make_pragma(b, owner, class_side, literal, outer);
     }
     return ref_object(b->graph.nil);

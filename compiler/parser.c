@@ -36,7 +36,7 @@ Node *parser_expected(Parser *p, const char *what)
     return NULL;
 }
 
-static bool parser_match(Parser *p, TokenKind kind)
+bool parser_match(Parser *p, TokenKind kind)
 {
     if (p->token.kind != kind)
         return false;
@@ -44,7 +44,7 @@ static bool parser_match(Parser *p, TokenKind kind)
     return true;
 }
 
-static bool parser_expect(Parser *p, TokenKind kind, const char *what)
+bool parser_expect(Parser *p, TokenKind kind, const char *what)
 {
     if (!p->panicking && parser_match(p, kind))
         return true;

@@ -26,6 +26,8 @@ typedef struct {
 void parser_advance(Parser *p);
 void parser_report(Parser *p, size_t start, size_t end, const char *message);
 Node *parser_expected(Parser *p, const char *what);
+bool parser_match(Parser *p, TokenKind kind);
+bool parser_expect(Parser *p, TokenKind kind, const char *what);
 bool parser_at_sign(const Parser *p, char sign);
 bool parser_match_sign(Parser *p, char sign);
 void parser_recover(Parser *p);
@@ -39,6 +41,7 @@ Node *parse_statements(Parser *p, Block *block);
 
 /* --- parser_literal.c --- */
 
+Literal *parser_literal_new(Parser *p, LiteralKind kind);
 void parser_advance_in_array(Parser *p);
 Literal *parse_array_elements(Parser *p);
 Literal *parse_byte_elements(Parser *p);

@@ -5,7 +5,7 @@
 
 /* --- Literals --- */
 
-static Literal *literal_new(Parser *p, LiteralKind kind)
+Literal *parser_literal_new(Parser *p, LiteralKind kind)
 {
     Literal *literal = arena_alloc(p->tools->arena, sizeof *literal);
     literal->kind = kind;
@@ -35,7 +35,7 @@ Literal *parse_array_elements(Parser *p)
     p->nesting--;
     if (p->panicking)
         return NULL;
-    Literal *literal = literal_new(p, LITERAL_ARRAY);
+    Literal *literal = parser_literal_new(p, LITERAL_ARRAY);
     literal->elements = list.items;
     literal->element_count = list.count;
     return literal;
@@ -58,7 +58,7 @@ Literal *parse_byte_elements(Parser *p)
         }
         LIST_ADD(p->tools->arena, list, literal->byte_count ? literal->bytes[0] : 0);
     }
-    Literal *literal = literal_new(p, LITERAL_BYTE_ARRAY);
+    Literal *literal = parser_literal_new(p, LITERAL_BYTE_ARRAY);
     literal->bytes = list.items;
     literal->byte_count = list.count;
     return literal;
@@ -66,7 +66,7 @@ Literal *parse_byte_elements(Parser *p)
 
 Literal *parser_literal_of_sign(Parser *p)
 {
-    Literal *literal = literal_new(p, LITERAL_SYMBOL);
+    Literal *literal = parser_literal_new(p, LITERAL_SYMBOL);
     literal->name = names_get(p->tools->names, p->scanner.source->text + p->token.start,
                               p->token.end - p->token.start);
     literal->bytes = (const uint8_t *)literal->name;
@@ -84,7 +84,7 @@ Literal *parse_array_element(Parser *p)
             static const LiteralKind kinds[] = {LITERAL_NIL, LITERAL_TRUE, LITERAL_FALSE};
             for (int i = 0; i < 3; i++)
                 if (strcmp(p->token.name, words[i]) == 0)
-                    return literal_new(p, kinds[i]);
+                    return parser_literal_new(p, kinds[i]);
         }
         return p->token.literal;
     case TOKEN_LITERAL_ARRAY:

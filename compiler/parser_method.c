@@ -3,9 +3,19 @@
 
 #include <string.h>
 
+#include "literals.h"
+#include "number.h"
 #include "pragma.h"
 
 /* --- Pragmas --- */
+
+/* Is what follows the selector so far the name of an error variable? */
+static bool names_error_variable(const char *selector)
+{
+    return strstr(selector, "error:") && (strncmp(selector, "primitive:", 10) == 0 ||
+                                          strcmp(selector, "cdecl:error:") == 0 ||
+                                          strcmp(selector, "apicall:error:") == 0);
+}
 
 static Literal *parse_pragma_argument(Parser *p, const char *selector)
 {
@@ -23,7 +33,7 @@ static Literal *parse_pragma_argument(Parser *p, const char *selector)
         literal = parse_array_element(p);
         if (!literal || literal == p->token.literal) {
             literal = parser_literal_of_sign(p); /* the name of an error variable */
-            if (strncmp(selector, "primitive:", 10) != 0 || !strstr(selector, "error:")) {
+            if (!names_error_variable(selector)) {
                 p->token.kind = TOKEN_IDENTIFIER;
                 parser_expected(p, "a literal");
                 return NULL;
@@ -43,12 +53,115 @@ typedef struct {
     size_t count, capacity;
 } PragmaList;
 
+static void finish_pragma(Parser *p, PragmaList *pragmas, Pragma pragma, const char *selector,
+                          const LiteralList *arguments)
+{
+    pragma.end = p->last_end;
+    pragma.selector = names_of(p->tools->names, selector);
+    pragma.arguments = arguments->items;
+    pragma.argument_count = arguments->count;
+    LIST_ADD(p->tools->arena, *pragmas, pragma);
+    if (!parser_match_sign(p, '>'))
+        parser_expected(p, "'>' at the end of the pragma");
+}
+
+/* A type of C: a name, and stars behind it. */
+static Literal *parse_foreign_type(Parser *p)
+{
+    if (p->token.kind != TOKEN_IDENTIFIER) {
+        parser_expected(p, "the name of a type");
+        return NULL;
+    }
+    const char *name = p->token.name;
+    parser_advance(p);
+    while (p->token.kind == TOKEN_BINARY && p->token.name[strspn(p->token.name, "*")] == '\0') {
+        name = arena_printf(p->tools->arena, "%s%s", name, p->token.name);
+        parser_advance(p);
+    }
+    return literal_of_symbol(p->tools->arena, names_of(p->tools->names, name));
+}
+
+static const char *parse_foreign_name(Parser *p, const char *what)
+{
+    const Literal *literal = p->token.kind == TOKEN_LITERAL ? p->token.literal : NULL;
+    if (!literal || (literal->kind != LITERAL_STRING && literal->kind != LITERAL_SYMBOL)) {
+        parser_expected(p, what);
+        return NULL;
+    }
+    const char *name =
+        names_get(p->tools->names, (const char *)literal->bytes, literal->byte_count);
+    parser_advance(p);
+    return name;
+}
+
+static bool is_void(const Literal *type)
+{
+    return strcmp(type->name, "void") == 0;
+}
+
+/* threaded long 'strlen' (char* ) module: 'libc', behind cdecl: or apicall:. */
+static Literal *parse_foreign_function(Parser *p, int flags)
+{
+    enum { THREADED = 256 };
+    Arena *arena = p->tools->arena;
+    LiteralList list = {NULL, 0, 0};
+    Literal *literal = parser_literal_new(p, LITERAL_FUNCTION),
+            *convention = parser_literal_new(p, LITERAL_INTEGER),
+            *module = parser_literal_new(p, LITERAL_NIL);
+    for (; p->token.kind == TOKEN_IDENTIFIER && strcmp(p->token.name, "threaded") == 0;
+         parser_advance(p))
+        flags |= THREADED;
+    literal_set_integer(arena, convention, flags);
+    LIST_ADD(arena, list, convention);
+    LIST_ADD(arena, list, module);
+    Literal *type = parse_foreign_type(p);
+    literal->name = type ? parse_foreign_name(p, "the name of a function, in quotes") : NULL;
+    if (!literal->name || !parser_expect(p, TOKEN_LEFT_PAREN, "'(' and the arguments' types"))
+        return NULL;
+    LIST_ADD(arena, list, type);
+    while (!parser_match(p, TOKEN_RIGHT_PAREN)) {
+        if (!(type = parse_foreign_type(p)))
+            return NULL;
+        if (!is_void(type))
+            LIST_ADD(arena, list, type);
+    }
+    if (p->token.kind == TOKEN_KEYWORD && strcmp(p->token.name, "module:") == 0) {
+        parser_advance(p);
+        const char *name = parse_foreign_name(p, "the name of a module, in quotes");
+        if (!name)
+            return NULL;
+        *module = *literal_of_symbol(arena, name);
+    }
+    literal->elements = list.items;
+    literal->element_count = list.count;
+    return literal;
+}
+
+static bool at_foreign_call(const Parser *p, int *flags)
+{
+    *flags = p->token.kind == TOKEN_KEYWORD && strcmp(p->token.name, "apicall:") == 0;
+    return *flags || (p->token.kind == TOKEN_KEYWORD && strcmp(p->token.name, "cdecl:") == 0);
+}
+
 /* The token behind '<' is current. */
 static void parse_pragma(Parser *p, PragmaList *pragmas)
 {
     Pragma pragma = {NULL, NULL, 0, p->token.start, 0};
     LiteralList list = {NULL, 0, 0};
     const char *selector = "";
+    int flags;
+    if (at_foreign_call(p, &flags)) {
+        selector = p->token.name;
+        parser_advance(p);
+        Literal *function = parse_foreign_function(p, flags);
+        if (!function)
+            return;
+        LIST_ADD(p->tools->arena, list, function);
+        if (p->token.kind != TOKEN_KEYWORD) {
+            finish_pragma(p, pragmas, pragma, selector, &list);
+            return;
+        }
+    }
     if (p->token.kind != TOKEN_KEYWORD && p->token.kind != TOKEN_IDENTIFIER &&
         p->token.kind != TOKEN_BINARY) {
         parser_expected(p, "the selector of a pragma");
@@ -65,13 +178,7 @@ static void parse_pragma(Parser *p, PragmaList *pragmas)
             LIST_ADD(p->tools->arena, list, argument);
         }
     } while (p->token.kind == TOKEN_KEYWORD);
-    pragma.end = p->last_end;
-    pragma.selector = names_of(p->tools->names, selector);
-    pragma.arguments = list.items;
-    pragma.argument_count = list.count;
-    LIST_ADD(p->tools->arena, *pragmas, pragma);
-    if (!parser_match_sign(p, '>'))
-        parser_expected(p, "'>' at the end of the pragma");
+    finish_pragma(p, pragmas, pragma, selector, &list);
 }
 
 static void parse_pragmas(Parser *p, PragmaList *pragmas)

@@ -5,7 +5,7 @@
 #include "list.h"
 #include "number.h"
 
-enum { LARGEST_PRIMITIVE = 32767, EXTERNAL_CALL = 117 };
+enum { LARGEST_PRIMITIVE = 32767, EXTERNAL_CALL = 117, FOREIGN_CALL = 120 };
 
 bool pragma_is_primitive(const Pragma *pragma)
 {
@@ -15,6 +15,10 @@ bool pragma_is_primitive(const Pragma *pragma)
         "primitive:module:",
         "primitive:module:error:",
         "primitive:error:module:",
+        "cdecl:",
+        "cdecl:error:",
+        "apicall:",
+        "apicall:error:",
     };
     for (size_t i = 0; i < sizeof selectors / sizeof selectors[0]; i++)
         if (strcmp(pragma->selector, selectors[i]) == 0)
@@ -90,7 +94,10 @@ static const char *method_take_primitive(CompileTools *tools, Method *method, co
         module = NULL;
     if (error && !literal_is_text(error))
         return "the name of the error variable expected behind error:";
-    if (literal_is_text(primitive)) {
+    if (primitive->kind == LITERAL_FUNCTION) {
+        method->primitive = FOREIGN_CALL;
+        method->primitive_literal = pragma->arguments[0];
+    } else if (literal_is_text(primitive)) {
         if (module && !literal_is_text(module))
             return "the name of a module, or nil, expected behind module:";
         method->primitive = EXTERNAL_CALL;
@@ -114,9 +121,6 @@ void pragmas_find_primitive(CompileTools *tools, Method *method)
         const char *message = NULL;
         if (pragma_is_primitive(pragma))
             message = method_take_primitive(tools, method, pragma);
-        else if (strcmp(pragma->selector, "cdecl:") == 0 ||
-                 strcmp(pragma->selector, "apicall:") == 0)
-            message = "foreign calls declared by pragma are not supported";
         if (message)
             diagnostics_error(tools->diagnostics, method->source, pragma->start, pragma->end, "%s",
                               message);

@@ -184,6 +184,22 @@ static void print_character(Text *t, uint32_t code)
     text_put_bytes(t, bytes, utf8_encode(code, bytes));
 }
 
+/* What stands behind cdecl: in a pragma: threaded long 'strlen' (char* ) module: 'libc' */
+static void print_function(Text *t, const Literal *literal)
+{
+    enum { THREADED = 256 };
+    int64_t flags = 0;
+    literal_get_integer(literal->elements[0], &flags);
+    const Literal *module = literal->elements[1];
+    text_put(t, "%s%s '%s' (", flags & THREADED ? "threaded " : "", literal->elements[2]->name,
+             literal->name);
+    for (size_t i = 3; i < literal->element_count; i++)
+        text_put(t, "%s%s", i > 3 ? " " : "", literal->elements[i]->name);
+    text_put_string(t, ")");
+    if (module->kind != LITERAL_NIL)
+        text_put(t, " module: '%s'", module->name);
+}
+
 void print_literal(Text *t, const Literal *literal)
 {
     const char *bytes = (const char *)literal->bytes;
@@ -206,6 +222,7 @@ void print_literal(Text *t, const Literal *literal)
     case LITERAL_OUTER_CODE:
     case LITERAL_METHOD_STATE:
     case LITERAL_PRAGMA: text_put_string(t, "\"code\""); break;
+    case LITERAL_FUNCTION: print_function(t, literal); break;
     }
 }
 

@@ -52,6 +52,8 @@
     X(EXTERNAL_DATA, 0, 45, false, "ExternalData")                                   \
     X(EXTERNAL_FUNCTION, 0, 46, false, "ExternalFunction")                           \
     X(EXTERNAL_LIBRARY, 0, 47, false, "ExternalLibrary")                             \
+    X(EXTERNAL_LIBRARY_FUNCTION, 0, -1, false, "ExternalLibraryFunction")            \
+    X(EXTERNAL_TYPE, 0, -1, false, "ExternalType")                                   \
     X(ALIEN, 0, 52, false, "Alien")                                                  \
     X(UNSAFE_ALIEN, 0, 54, false, "UnsafeAlien")
 

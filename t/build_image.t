@@ -179,6 +179,44 @@ printf 'replace: none.st\n' > "$dir/patch/manifest"
 "$osvm" build image --manifest "$dir/patch/manifest" -o "$dir/x.image" 2> "$dir/messages"
 grep -qF 'patch/none.st:1:1: error: cannot read' "$dir/messages"; check $? "a missing file of a manifest is reported"
 
+cat > "$dir/ffi.st" << 'END'
+Object subclass: #ExternalObject instanceVariableNames: 'handle' classVariableNames: '' poolDictionaries: '' category: 'FFI'!
+ExternalObject subclass: #ExternalFunction instanceVariableNames: 'flags argTypes' classVariableNames: '' poolDictionaries: '' category: 'FFI'!
+ExternalFunction subclass: #ExternalLibraryFunction instanceVariableNames: 'name module' classVariableNames: '' poolDictionaries: '' category: 'FFI'!
+Object subclass: #ExternalType instanceVariableNames: 'compiledSpec referentClass' classVariableNames: '' poolDictionaries: '' category: 'FFI'!
+Object subclass: #Foreign instanceVariableNames: '' classVariableNames: '' poolDictionaries: '' category: 'FFI'!
+!ExternalLibraryFunction methodsFor: 'a'!
+describe ^ {name. module. flags. argTypes collect: [ :each | each describe ]}! !
+!ExternalType methodsFor: 'a'!
+describe ^ compiledSpec first -> referentClass! !
+!Foreign class methodsFor: 'a'!
+length: aString
+	<cdecl: ulonglong 'strlen' (char*) module: 'nowhere.so' error: code>
+	^ 'failed: ', code printString!
+take: a with: b
+	<apicall: threaded Point* 'taken' (Point* double void)>
+	^ self! !
+END
+for bits in 64 32; do
+    "$osvm" build image "$dir/ffi.st" -o "$dir/ffi.image" --bits=$bits --start='CommandLine start' -Werror
+    check $? "$bits bits: foreign calls by pragma build"
+    said=$("$osvm" "$dir/ffi.image" -e '((Foreign class compiledMethodAt: #length:) literalAt: 1) describe')
+    [ "$said" = "{#strlen. #'nowhere.so'. 0. {134479880->nil. $((168165376 + bits / 8))->nil}}" ]
+    check $? "a function with its types is the first literal"
+    said=$("$osvm" "$dir/ffi.image" -e '((Foreign class compiledMethodAt: #take:with:) literalAt: 1) describe')
+    [ "$said" = "{#taken. nil. 257. {$((196608 + bits / 8))->Point. $((196608 + bits / 8))->Point. 218365960->nil}}" ]
+    check $? "structures refer to their class"
+    "$osvm" "$dir/ffi.image" -e "Foreign length: 'abc'" | grep -q "failed: "
+    check $? "a call to nowhere fails, and the method goes on"
+    "$osvm" "$dir/ffi.image" -e "Compiler compile: 'f <cdecl: long ''abs'' (long)>' in: Foreign class classified: 'x'" 2>&1 |
+        grep -q 'name:module:callType:returnType:argumentTypes:'
+    check $? "at run time the library's class makes the function"
+done
+sed '/ExternalLibraryFunction/d; /ExternalType/d; /^describe/d' "$dir/ffi.st" > "$dir/noffi.st"
+"$osvm" build image "$dir/noffi.st" -o "$dir/ffi.image" 2> "$dir/messages"
+grep -qF 'a literal needs a class ExternalLibraryFunction, and there is none' "$dir/messages"
+check $? "without the classes for them foreign calls are errors"
+
 printf 'array: Missing\nnonsense\n' > "$dir/manifest"
 "$osvm" build image --manifest "$dir/manifest" -o "$dir/x.image" 2> "$dir/messages"
 grep -qF 'no class has this name' "$dir/messages"; check $? "a manifest's wrong class is reported"

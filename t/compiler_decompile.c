@@ -34,6 +34,7 @@ static void check_sources(BytecodeSet set, bool with_names, const char *name)
     program_read(&program, "image");
     program_read(&program, "bench/Bench");
     program_read(&program, "t/decompile");
+    program_read(&program, "t/support/Foreign.class.st");
     program_resolve(&program);
     program_compile(&program, set);
     for (size_t i = 0; i < program.classes.count; i++)

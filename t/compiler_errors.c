@@ -65,6 +65,9 @@ static void check_syntax(void)
     check("foo <primitive: > ^3", "1:17 a literal expected, found '>'");
     check("foo <primitive: 0> ^3", "1:6 a primitive's number (1 to 32767) or name expected");
     check("foo <primitive: 1> <primitive: 2> ^3", "1:21 a method can have only one primitive");
+    check("foo <cdecl: long strlen (char*)>", "1:18 the name of a function, in quotes expected, found 'strlen'");
+    check("foo <apicall: 3>", "1:15 the name of a type expected, found a literal");
+    check("foo <cdecl: long 'a' (long>", "1:27 the name of a type expected, found '>'");
     check("foo ^16r", "1:6 digits expected after the radix");
     check("foo x := := 3", "1:10 an expression expected, found ':='");
     check("foo ^x ]", "1:8 a period or the end of the statement expected, found ']'");

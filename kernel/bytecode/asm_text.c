@@ -530,6 +530,8 @@ static Literal *read_word_literal(Reader *r)
         return read_named(r, LITERAL_METHOD_STATE);
     if (reader_accept_word(r, "pragma") && reader_accept(r, '('))
         return read_named(r, LITERAL_PRAGMA);
+    if (reader_accept_word(r, "function") && reader_accept(r, '('))
+        return read_named(r, LITERAL_FUNCTION);
     reader_fail(r, start, "a literal expected");
     return NULL;
 }

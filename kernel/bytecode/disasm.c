@@ -212,6 +212,8 @@ static void put_literal(Text *t, const Literal *literal, unsigned indent)
         return put_named(t, "methodState", literal, indent);
     case LITERAL_PRAGMA:
         return put_named(t, "pragma", literal, indent);
+    case LITERAL_FUNCTION:
+        return put_named(t, "function", literal, indent);
     }
 }
 

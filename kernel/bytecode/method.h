@@ -36,6 +36,8 @@ typedef enum {
     LITERAL_METHOD_STATE, /* AdditionalMethodState: `name` = selector, `elements` = pragmas, each a
                              LITERAL_PRAGMA */
     LITERAL_PRAGMA,       /* `name` = keyword selector, `elements` = arguments */
+    LITERAL_FUNCTION,     /* ExternalLibraryFunction: `name`; `elements` = flags (an integer), the module (a
+                             symbol) or nil, the type of the result and those of the arguments (symbols: char*) */
 } LiteralKind;
 
 typedef struct Literal {

@@ -470,6 +470,7 @@ static VerifyLiteral compiled_literal(const void *owner, size_t index)
     case LITERAL_FRACTION:
     case LITERAL_METHOD_STATE:
     case LITERAL_PRAGMA:
+    case LITERAL_FUNCTION:
         return (VerifyLiteral){ .has_value = true };
     case LITERAL_ARRAY:
         return (VerifyLiteral){ .has_value = literal->element_count > 1 };

@@ -248,6 +248,8 @@ static Oop literal_oop(Assembly *a, const Literal *literal, Oop outer)
         return refuse(a, "%s", "scaled decimals and fractions cannot be put into an image");
     case LITERAL_METHOD_STATE:
     case LITERAL_PRAGMA: return refuse(a, "%s", "pragmas cannot be put into an image");
+    case LITERAL_FUNCTION:
+        return refuse(a, "%s", "foreign functions cannot be put into an image");
     }
     return refuse(a, "%s", "an unknown kind of literal");
 }

@@ -17,6 +17,7 @@ enum {
     FORM_PRAGMA,
     FORM_SCALED,
     FORM_FRACTION,
+    FORM_FUNCTION,
 };
 
 static OsvmValue checked(Describer *d, OsvmValue value)
@@ -152,6 +153,7 @@ static OsvmValue describe_literal(Describer *d, const Literal *literal)
     case LITERAL_ARRAY: return describe_elements(d, FORM_ARRAY, literal);
     case LITERAL_METHOD_STATE: return describe_elements(d, FORM_METHOD_STATE, literal);
     case LITERAL_PRAGMA: return describe_elements(d, FORM_PRAGMA, literal);
+    case LITERAL_FUNCTION: return describe_elements(d, FORM_FUNCTION, literal);
     case LITERAL_METHOD_CLASS: return describe_array(d, 1, number(d, FORM_METHOD_CLASS));
     case LITERAL_OUTER_CODE: return describe_array(d, 1, number(d, FORM_OUTER_CODE));
     case LITERAL_CODE:
