@@ -71,6 +71,7 @@ static void settle(Lab *lab, Counts before)
 {
     Counts now = counts(lab);
     bool full = now.collections - now.refused != before.collections - before.refused;
+    lab->ordered = full && lab->heap->gc->ops->moves_objects ? UINT64_MAX : lab->rank;
     lab->flight->scavenges += now.scavenges - before.scavenges;
     lab->flight->collections += now.collections - before.collections;
     shadow_trace(lab, true);
@@ -109,6 +110,7 @@ static void tenure(Mm *mm)
 void lab_check_now(Lab *lab)
 {
     note_ages(lab);
+    lab->ordered = UINT64_MAX;
     lab_compare(lab, COMPARE_OLD);
     check_leaks(lab);
 }

@@ -233,13 +233,27 @@ static void meet_mourner(Walk *w, size_t i, Oop oop)
               i, oop, hash);
 }
 
+static void check_order(const Walk *w, size_t i, Oop before, Oop oop)
+{
+    const Lab *lab = w->lab;
+    if (i && !w->copy && lab->queue[i].rank > lab->ordered &&
+        lab->queue[i].rank == lab->queue[i - 1].rank && before > oop)
+        lab_found(w->lab, FOUND_BY_MODEL,
+                  "mourner 0x%" PRIxWORD " stands before 0x%" PRIxWORD
+                  ", though they entered the queue together", before, oop);
+}
+
 static void meet_mourners(Walk *w)
 {
     Mm *mm = w->heap->mm;
     size_t count = 0;
+    Oop before = NO_OOP;
     for (Oop oop; (oop = mm->ops->mourner_at(mm, (Word)count)) != NO_OOP; count++)
-        if (count < w->lab->queue_count)
+        if (count < w->lab->queue_count) {
             meet_mourner(w, count, oop);
+            check_order(w, count, before, oop);
+            before = oop;
+        }
     if (count != w->lab->queue_count)
         lab_found(w->lab, FOUND_BY_MODEL, "%zu objects mourn instead of %zu", count,
                   w->lab->queue_count);

@@ -74,7 +74,8 @@ typedef struct {
     Body body;
 } Node;
 
-/* An entry of the queue of mourners. Those of one rank may stand in any order. */
+/* An entry of the queue of mourners. Those of one rank stand in the order of their addresses, as
+ * long as nothing has moved since they entered. */
 typedef struct {
     int32_t node;
     uint64_t rank;
@@ -97,6 +98,7 @@ typedef struct {
     Mourner *queue;
     size_t queue_count, queue_capacity;
     uint64_t rank;        /* of the youngest in the queue */
+    uint64_t ordered;     /* ranks above: entered by this collection, and not moved since */
 
     char own_collector[64]; /* the name of the one that was selected */
     bool weak_mourners;
