@@ -495,6 +495,8 @@ void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *tar
 void link_clear(Vm *vm, Piece *piece, JitSend *site);
 void link_remove(Vm *vm, const Piece *target);
 
+/* The entry for a site that expects this class index. */
+Word link_entry(const Piece *target, Word class_index);
 /* Into A: the class index of RECEIVER. */
 void link_read_class(Build *b);
 

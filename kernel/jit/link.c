@@ -135,7 +135,7 @@ static bool open_site(Vm *vm, Piece *piece, JitSend *site, bool make)
     return true;
 }
 
-static Word entry_for(const Piece *target, Word class_index)
+Word link_entry(const Piece *target, Word class_index)
 {
     bool immediate = WORD_BITS == 64 ? class_index <= TAG_MASK
                                      : class_index == CLASS_SMALL_INTEGER ||
@@ -160,7 +160,7 @@ void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *tar
     if (callee_of(vm, piece, site, PIECE_OPEN))
         open_add(vm, link_selector(vm, piece, site), class_index, target);
     else if (fresh || jit_pool(piece)[site->pool] == class_index)
-        set(vm, piece, site, class_index, entry_for(target, class_index));
+        set(vm, piece, site, class_index, link_entry(target, class_index));
     else
         widen(vm, piece, site, class_index, target);
 }

@@ -43,7 +43,8 @@ static bool is_simple(unsigned number)
            !(flags & (PRIM_MAY_SWITCH | PRIM_MAY_CALL_BACK | PRIM_MAY_COLLECT));
 }
 
-static void call_simple(Unit *u)
+/* `straight`: a failure goes on behind. */
+static void call_simple(Unit *u, bool straight)
 {
     Build *b = &u->b;
     unsigned failed = build_label(b);
@@ -56,12 +57,29 @@ static void call_simple(Unit *u)
     op_ab(b, JIT_SET_RETURN, JIT_D, 0);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, failed);
     op_v(b, JIT_RETURN, 0);
+    if (straight) { /* the body follows, unless there may be room after a collection */
+        unsigned retry = build_label(b);
+        build_here(b, failed);
+        *build_add(b, JIT_BRANCH_LOADED_CONSTANT) = (JitInstruction){
+            .operation = JIT_BRANCH_LOADED_CONSTANT, .condition = JIT_EQUAL, .b = JIT_VM,
+            .value = VAR(jit.failure), .extra = PRIM_NO_MEMORY, .label = (uint16_t)retry};
+        failed = retry;
+    }
     build_cold(b);
     build_here(b, failed);
     op_av(b, JIT_LITERAL, JIT_A, POOL_CODE);
     op_av(b, JIT_CONSTANT, JIT_C, (SWord)u->args);
     unit_stub_jump(u, ROUTINE_FAILED);
     build_main(b);
+}
+
+/* Does the body begin by taking the error into a temporary, which C fills? */
+static bool wants_error(const Unit *u)
+{
+    Instruction i;
+    return u->base > u->args &&
+           bytecode_decode(u->view.set, u->view.bytes, u->view.count, u->from, &i) &&
+           i.op == OP_STORE_TEMP;
 }
 
 /* ---- Inline: what fails falls through to the routine, with RECEIVER and the stack as they were
@@ -531,13 +549,14 @@ PrimitiveRest unit_primitive(Unit *u)
     if (has_arguments(u))
         inline_primitive(u, slow);
     build_here(&u->b, slow);
-    if (is_simple(number))
-        call_simple(u);
-    else {
-        op_av(&u->b, JIT_LITERAL, JIT_A, POOL_CODE);
-        op_av(&u->b, JIT_CONSTANT, JIT_B, (SWord)number);
-        op_av(&u->b, JIT_CONSTANT, JIT_C, (SWord)u->args);
-        unit_stub_jump(u, ROUTINE_PRIMITIVE);
+    if (is_simple(number)) {
+        bool straight = !wants_error(u);
+        call_simple(u, straight);
+        return straight ? BODY_WITH_FRAME : BODY_ALONE;
     }
+    op_av(&u->b, JIT_LITERAL, JIT_A, POOL_CODE);
+    op_av(&u->b, JIT_CONSTANT, JIT_B, (SWord)number);
+    op_av(&u->b, JIT_CONSTANT, JIT_C, (SWord)u->args);
+    unit_stub_jump(u, ROUTINE_PRIMITIVE);
     return BODY_ALONE;
 }

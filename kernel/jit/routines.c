@@ -223,6 +223,8 @@ static uintptr_t routine_simple_primitive(uintptr_t v, uintptr_t method, uintptr
     Vm *vm = vm_at(v);
     vm->new_method = (Word)method;
     PrimFailure failure = prim_table[number].function(vm, (unsigned)args);
+    if (failure != PRIM_OK && failure != PRIM_NO_MEMORY)
+        failure = activate_retry(vm, (unsigned)args, failure);
     vm->jit.failure = (SWord)failure;
     return failure == PRIM_OK ? pop(vm) : 0;
 }

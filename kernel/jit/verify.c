@@ -105,7 +105,8 @@ static void check_entry(Vm *vm, Word class_index, Word target, bool checks_class
     const Piece *callee = jit_piece_at(jit_of(vm), target);
     CHECK(callee && callee->kind == PIECE_METHOD,
           "C5: a cache leads to %" PRIxWORD ", where no method is", target);
-    CHECK(target == jit_code(callee) + (checks_class ? callee->checked : callee->unchecked),
+    CHECK(target == (checks_class ? link_entry(callee, class_index)
+                                  : jit_code(callee) + callee->unchecked),
           "C5: a cache leads to %" PRIxWORD ", which is no entry", target);
     CHECK(heap_class_at(&vm->heap, class_index) != vm->heap.nil,
           "C5: a cache expects class index %" PRIxWORD ", which is not in use", class_index);
