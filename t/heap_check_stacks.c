@@ -24,11 +24,6 @@ void stack_sync(Vm *ignored)
 {
 }
 
-bool is_code(Oop oop)
-{
-    return is_object(oop) && format_is_code(object_format(oop));
-}
-
 static void listen(void *ignored, const char *sentence)
 {
     size_t used = strlen(said);
