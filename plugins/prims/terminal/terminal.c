@@ -214,6 +214,12 @@ FUNCTION(is_interactive)
                                                        world->is_terminal(world, 1) == 1));
 }
 
+/* Can the standard input be read without waiting, if only its end? */
+FUNCTION(has_standard_input)
+{
+    return vm->result(call, vm->from_boolean(call, has_input()));
+}
+
 /* begin: prompt. Shows it with an empty line to edit. Text between two bytes 1 has no width. */
 FUNCTION(begin)
 {
@@ -384,6 +390,7 @@ static void stop(void *state)
 
 static const OsvmPrim functions[] = {
     {"primitiveIsInteractive", is_interactive, -1, OSVM_TOUCHES_WORLD},
+    {"primitiveHasInput", has_standard_input, -1, OSVM_TOUCHES_WORLD},
     {"primitiveBegin", begin, -1, OSVM_TOUCHES_WORLD},
     {"primitiveStep", step, -1, OSVM_MAY_ALLOCATE | OSVM_TOUCHES_WORLD},
     {"primitiveEnd", end, -1, OSVM_TOUCHES_WORLD},
