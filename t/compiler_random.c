@@ -2,6 +2,8 @@
  * against what their bytecode does, in both sets. The evaluator knows nothing of inlining or of
  * where temporaries live: every block is an object, every activation has variables of its own.
  * OSVM_TEST_LONG: more methods; OSVM_TEST_SEED: another start. */
+#include <inttypes.h>
+
 #include "compiler/decompile.h"
 #include "compiler/codegen.h"
 #include "compiler/number.h"
@@ -22,11 +24,23 @@ static Arena *arena;
 
 /* --- Values both sides share --- */
 
-typedef enum { V_NIL, V_FALSE, V_TRUE, V_INT, V_SELF, V_ARRAY, V_TREE_BLOCK, V_CODE_BLOCK } Kind;
+typedef enum {
+    V_NIL,
+    V_FALSE,
+    V_TRUE,
+    V_INT,
+    V_FLOAT,
+    V_LITERAL, /* any other: `number` is a hash of what it is */
+    V_SELF,
+    V_ARRAY,
+    V_TREE_BLOCK,
+    V_CODE_BLOCK
+} Kind;
 
 typedef struct Value {
     Kind kind;
-    int32_t number;
+    int64_t number;
+    double real;
     struct Array *array;
     struct Closure *closure;
 } Value;
@@ -38,21 +52,46 @@ typedef struct Array {
 
 /* What happened: everything that `note:` was sent with. */
 typedef struct {
-    int32_t items[TRACE_MAX];
+    int64_t items[TRACE_MAX];
     size_t count;
     int budget;
 } Trace;
 
-static const Value nil = {V_NIL, 0, NULL, NULL};
+static const Value nil = {.kind = V_NIL};
 
 static Value make_int(int64_t n)
 {
-    return (Value){V_INT, (int32_t)(uint32_t)n, NULL, NULL};
+    return (Value){.kind = V_INT, .number = n};
+}
+
+static Value make_float(double real)
+{
+    return (Value){.kind = V_FLOAT, .real = real};
+}
+
+static int64_t hash_of(const Literal *literal)
+{
+    uint64_t hash = (uint64_t)literal->kind * 31 + literal->code + (uint64_t)literal->scale * 7;
+    for (size_t i = 0; i < literal->byte_count; i++)
+        hash = hash * 31 + literal->bytes[i];
+    for (size_t i = 0; i < literal->element_count; i++)
+        hash = hash * 37 + (uint64_t)hash_of(literal->elements[i]);
+    return (int64_t)(hash + literal->negative);
+}
+
+static Value make_literal(const Literal *literal)
+{
+    int64_t number = 0;
+    if (literal->kind == LITERAL_FLOAT)
+        return make_float(literal->real);
+    if (literal_get_integer(literal, &number))
+        return make_int(number);
+    return (Value){.kind = V_LITERAL, .number = hash_of(literal)};
 }
 
 static Value make_bool(bool b)
 {
-    return (Value){b ? V_TRUE : V_FALSE, 0, NULL, NULL};
+    return (Value){.kind = b ? V_TRUE : V_FALSE};
 }
 
 static Value make_array(const Value *items, size_t count)
@@ -62,18 +101,21 @@ static Value make_array(const Value *items, size_t count)
     array->items = arena_alloc(arena, (count + 1) * sizeof *array->items);
     if (count && items)
         memcpy(array->items, items, count * sizeof *items);
-    return (Value){V_ARRAY, 0, array, NULL};
+    return (Value){.kind = V_ARRAY, .array = array};
 }
 
 /* Blocks are told apart only by being blocks. */
-static int32_t note_of(Value v)
+static int64_t note_of(Value v)
 {
+    int64_t bits;
     switch (v.kind) {
-    case V_INT: return v.number;
-    case V_ARRAY: return 1000000 + (int32_t)v.array->count;
+    case V_INT:
+    case V_LITERAL: return v.number;
+    case V_FLOAT: memcpy(&bits, &v.real, sizeof bits); return bits;
+    case V_ARRAY: return 1000000 + (int64_t)v.array->count;
     case V_TREE_BLOCK:
     case V_CODE_BLOCK: return 2000000;
-    default: return 3000000 + (int32_t)v.kind;
+    default: return 3000000 + (int64_t)v.kind;
     }
 }
 
@@ -88,23 +130,29 @@ static bool send_common(Trace *trace, const char *selector, Value receiver, cons
                         Value *result)
 {
     Value a = arguments ? arguments[0] : nil;
-    bool ints = receiver.kind == V_INT && a.kind == V_INT;
+    bool ints = receiver.kind == V_INT && a.kind == V_INT,
+         floats = receiver.kind == V_FLOAT && a.kind == V_FLOAT;
+    double x = receiver.real, y = a.real;
     trace->budget--;
     if (strcmp(selector, "note:") == 0) {
         trace_note(trace, a);
         *result = a;
     } else if (strcmp(selector, "+") == 0) {
-        *result = ints ? make_int((int64_t)receiver.number + a.number) : nil;
+        *result = ints     ? make_int((int64_t)((uint64_t)receiver.number + (uint64_t)a.number))
+                  : floats ? make_float(x + y)
+                           : nil;
     } else if (strcmp(selector, "-") == 0) {
-        *result = ints ? make_int((int64_t)receiver.number - a.number) : nil;
+        *result = ints     ? make_int((int64_t)((uint64_t)receiver.number - (uint64_t)a.number))
+                  : floats ? make_float(x - y)
+                           : nil;
     } else if (strcmp(selector, "<") == 0) {
-        *result = make_bool(ints && receiver.number < a.number);
+        *result = make_bool((ints && receiver.number < a.number) || (floats && x < y));
     } else if (strcmp(selector, ">") == 0) {
-        *result = make_bool(ints && receiver.number > a.number);
+        *result = make_bool((ints && receiver.number > a.number) || (floats && x > y));
     } else if (strcmp(selector, "<=") == 0) {
-        *result = make_bool(ints && receiver.number <= a.number);
+        *result = make_bool((ints && receiver.number <= a.number) || (floats && x <= y));
     } else if (strcmp(selector, ">=") == 0) {
-        *result = make_bool(ints && receiver.number >= a.number);
+        *result = make_bool((ints && receiver.number >= a.number) || (floats && x >= y));
     } else if (strcmp(selector, "==") == 0) {
         *result = make_bool(note_of(receiver) == note_of(a));
     } else if (strcmp(selector, "=") == 0) {
@@ -201,15 +249,29 @@ static Value eval_loop(Tree *t, const char *selector, Value receiver, const Valu
     return nil;
 }
 
-static Value eval_to_do(Tree *t, Value from, Value to, int32_t step, Value body)
+static Value eval_to_do(Tree *t, Value from, Value to, int64_t step, Value body)
 {
-    for (int32_t i = from.number; !t->returning && (step > 0 ? i <= to.number : i >= to.number);
+    for (int64_t i = from.number; !t->returning && (step > 0 ? i <= to.number : i >= to.number);
          i += step) {
         Value each = make_int(i);
         call(t, body, &each, 1);
         t->trace.budget--;
     }
     return from;
+}
+
+static Value eval_case(Tree *t, Value value, const Array *cases, Value otherwise)
+{
+    for (size_t i = 0; t->trace.budget > 0 && i < cases->count && !t->returning; i++) {
+        const Value *pair = cases->items[i].array->items;
+        Value key = call(t, pair[0], NULL, 0), is_equal;
+        if (t->returning)
+            return nil;
+        send_common(&t->trace, "=", value, &key, &is_equal);
+        if (is_equal.kind == V_TRUE)
+            return call(t, pair[1], NULL, 0);
+    }
+    return call(t, otherwise, NULL, 0);
 }
 
 static Value eval_message(Tree *t, Value receiver, const char *selector, const Value *a,
@@ -244,6 +306,10 @@ static Value eval_message(Tree *t, Value receiver, const char *selector, const V
         return eval_to_do(t, receiver, a[0], 1, a[1]);
     if (strcmp(selector, "to:by:do:") == 0)
         return eval_to_do(t, receiver, a[0], a[1].number, a[2]);
+    if (strcmp(selector, "->") == 0)
+        return make_array((Value[]){receiver, a[0]}, 2);
+    if (strcmp(selector, "caseOf:otherwise:") == 0)
+        return eval_case(t, receiver, a[0].array, a[1]);
     if (!send_common(&t->trace, selector, receiver, a, &result))
         bail_out("the evaluator does not know %s", selector);
     return result;
@@ -259,19 +325,13 @@ static Value eval_send(Tree *t, Env *env, const Send *send, Value receiver)
                : eval_message(t, receiver, send->selector, arguments, send->argument_count);
 }
 
-static Value eval_literal(const Literal *literal)
-{
-    int64_t number = 0;
-    return literal_get_integer(literal, &number) ? make_int(number) : nil;
-}
-
 static Value eval_variable(Env *env, const Variable *variable)
 {
     switch (variable->kind) {
     case VARIABLE_TEMP: return *find(env, variable);
     case VARIABLE_TRUE: return make_bool(true);
     case VARIABLE_FALSE: return make_bool(false);
-    case VARIABLE_SELF: return (Value){V_SELF, 0, NULL, NULL};
+    case VARIABLE_SELF: return (Value){.kind = V_SELF};
     default: return nil;
     }
 }
@@ -282,7 +342,7 @@ static Value eval(Tree *t, Env *env, const Node *node)
     if (t->returning || --t->trace.budget < 0)
         return nil;
     switch (node->kind) {
-    case NODE_LITERAL: return eval_literal(node->literal);
+    case NODE_LITERAL: return make_literal(node->literal);
     case NODE_VARIABLE: return eval_variable(env, node->use.variable);
     case NODE_ASSIGN:
         value = eval(t, env, node->assign.value);
@@ -394,7 +454,7 @@ static void machine_send(Machine *m, Frame *f, const char *selector, unsigned co
 
 static void machine_closure(Machine *m, Frame *f, const Instruction *i)
 {
-    Value value = {V_CODE_BLOCK, 0, NULL, arena_alloc(arena, sizeof(Closure))};
+    Value value = {.kind = V_CODE_BLOCK, .closure = arena_alloc(arena, sizeof(Closure))};
     Closure *closure = value.closure;
     closure->copied_count = i->copied;
     closure->copied = arena_alloc(arena, (i->copied + 1) * sizeof(Value));
@@ -450,13 +510,17 @@ static bool machine_step(Machine *m, Frame *f, const Instruction *i, Value *resu
     f->pc = i->next;
     switch (i->op) {
     case OP_PUSH_TEMP: push(m, f, f->stack[i->index]); break;
-    case OP_PUSH_LITERAL: push(m, f, eval_literal(f->code->literals[i->index])); break;
+    case OP_PUSH_LITERAL: push(m, f, make_literal(f->code->literals[i->index])); break;
     case OP_PUSH_REMOTE_TEMP: push(m, f, *remote(m, f, i)); break;
-    case OP_PUSH_RECEIVER: push(m, f, (Value){V_SELF, 0, NULL, NULL}); break;
+    case OP_PUSH_RECEIVER: push(m, f, (Value){.kind = V_SELF}); break;
     case OP_PUSH_TRUE: push(m, f, make_bool(true)); break;
     case OP_PUSH_FALSE: push(m, f, make_bool(false)); break;
     case OP_PUSH_NIL: push(m, f, nil); break;
     case OP_PUSH_INTEGER: push(m, f, make_int(i->value)); break;
+    case OP_PUSH_CHARACTER:
+        push(m, f,
+             make_literal(&(Literal){.kind = LITERAL_CHARACTER, .code = i->index}));
+        break;
     case OP_PUSH_NEW_ARRAY: push(m, f, make_array(NULL, (size_t)i->count)); break;
     case OP_POP_INTO_NEW_ARRAY:
         value = make_array(&f->stack[f->top - (size_t)i->count], (size_t)i->count);
@@ -484,7 +548,7 @@ static bool machine_step(Machine *m, Frame *f, const Instruction *i, Value *resu
     case OP_JUMP:
     case OP_JUMP_IF_TRUE:
     case OP_JUMP_IF_FALSE: machine_jump(m, f, i); break;
-    case OP_RETURN_RECEIVER: machine_return(m, f, (Value){V_SELF, 0, NULL, NULL}); return true;
+    case OP_RETURN_RECEIVER: machine_return(m, f, (Value){.kind = V_SELF}); return true;
     case OP_RETURN_TRUE: machine_return(m, f, make_bool(true)); return true;
     case OP_RETURN_FALSE: machine_return(m, f, make_bool(false)); return true;
     case OP_RETURN_NIL: machine_return(m, f, nil); return true;
@@ -633,6 +697,21 @@ static void put_nil_test(Writer *w)
     }
 }
 
+static void put_case(Writer *w)
+{
+    unsigned count = 1 + random_below(3);
+    put(w, "(");
+    put_expression(w);
+    put(w, ") caseOf: {");
+    for (unsigned i = 0; i < count; i++) {
+        put_block(w, false);
+        put(w, " -> ");
+        put_block(w, false);
+        put(w, i + 1 < count ? ". " : "} otherwise: ");
+    }
+    put_block(w, false);
+}
+
 /* A block that one round makes and later rounds evaluate, when its variable has changed. */
 static void put_capturing_loop(Writer *w)
 {
@@ -668,10 +747,13 @@ static void put_loop(Writer *w)
 
 static void put_simple(Writer *w)
 {
-    static const char *const constants[] = {"nil", "true", "false", "self",
-                                            "0",   "-1",   "70000", "2"};
+    static const char *const constants[] = {
+        "nil", "true",  "false", "self", "0",  "-1",     "70000", "2",    "3.5",
+        "1e-3", "-0.0", "1.0e10", "12345678901234", "-9007199254740993", "$a", "$\xe2\x82\xac",
+        "'text'", "#sym", "#(1 $b #c ('d' 2.5))", "#[1 2]", "2.50s2", "123456789012345678901234"};
+    enum { COUNT = sizeof constants / sizeof constants[0] };
     if (random_below(3) == 0)
-        put(w, "%s", constants[random_below(8)]);
+        put(w, "%s", constants[random_below(random_below(2) ? 8 : COUNT)]);
     else if (random_below(3) == 0)
         put(w, "%u", random_below(10));
     else
@@ -685,7 +767,12 @@ static void put_expression(Writer *w)
         return;
     }
     w->depth++;
-    switch (random_below(14)) {
+    switch (random_below(15)) {
+    case 13:
+        put(w, "(");
+        (random_below(12) == 0 ? put_case : put_simple)(w);
+        put(w, ")");
+        break;
     case 0:
     case 1:
         put(w, "(self note: (");
@@ -851,13 +938,13 @@ static const char *compare(const Tree *t, const Machine *m)
         return arena_printf(arena, "%zu notes instead of %zu", m->trace.count, t->trace.count);
     for (size_t i = 0; i < t->trace.count; i++)
         if (t->trace.items[i] != m->trace.items[i])
-            return arena_printf(arena, "note %zu is %d instead of %d", i, m->trace.items[i],
+            return arena_printf(arena, "note %zu is %" PRId64 " instead of %" PRId64, i, m->trace.items[i],
                                 t->trace.items[i]);
     if (note_of(t->returned) != note_of(m->returned))
         return "another answer";
     for (size_t i = 0; t->returned.kind == V_ARRAY && i < t->returned.array->count; i++)
         if (note_of(t->returned.array->items[i]) != note_of(m->returned.array->items[i]))
-            return arena_printf(arena, "element %zu is %d instead of %d", i,
+            return arena_printf(arena, "element %zu is %" PRId64 " instead of %" PRId64, i,
                                 note_of(m->returned.array->items[i]),
                                 note_of(t->returned.array->items[i]));
     return NULL;
@@ -947,8 +1034,9 @@ int main(void)
         arena_free(arena);
     }
     is_int(score.wrong, 0, "%d methods: bytecode does what the tree means", score.compared / 2);
-    /* Statements that do nothing and temporaries that are never used leave too little behind. */
-    ok(score.not_back < score.compared / 4,
+    /* Statements that do nothing and temporaries that are never used leave too little behind; cases
+     * of caseOf: that hold other structures, or that return, are not recognised. */
+    ok(score.not_back < score.compared * 3 / 10,
        "decompiled, most come back to the same bytecode (%d of %d do not)", score.not_back,
        score.compared);
     ok(score.compared > methods, "enough of them end (%d did not) and fit (%d did not)",
