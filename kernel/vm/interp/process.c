@@ -23,7 +23,7 @@ static Oop fetch(Oop object, Word index)
     return follow(object_slot(object, index));
 }
 
-bool process_list_is_empty(Vm *vm, Oop list)
+static inline bool list_is_empty(Vm *vm, Oop list)
 {
     if (!is_list(list) || object_slot(list, LIST_FIRST) == vm->heap.nil)
         return true;
@@ -31,10 +31,15 @@ bool process_list_is_empty(Vm *vm, Oop list)
     return first == vm->heap.nil || !is_process(first);
 }
 
+bool process_list_is_empty(Vm *vm, Oop list)
+{
+    return list_is_empty(vm, list);
+}
+
 static void attach(Vm *vm, Oop process, Oop list, bool last)
 {
     Heap *heap = &vm->heap;
-    if (process_list_is_empty(vm, list)) {
+    if (list_is_empty(vm, list)) {
         heap_store(heap, list, LIST_FIRST, process);
         heap_store(heap, list, LIST_LAST, process);
         heap_store(heap, process, LINK_NEXT, heap->nil);
@@ -133,7 +138,7 @@ static bool start_process(Vm *vm, Oop scheduler, Oop process)
 {
     Heap *heap = &vm->heap;
     Oop context = fetch(process, PROCESS_CONTEXT);
-    if (!stack_is_resumable(vm, context))
+    if (!context_is_married(vm, context) && !stack_is_resumable(vm, context))
         return false;
     vm->counters.process_switches++;
     heap_store(heap, scheduler, SCHEDULER_ACTIVE, process);
@@ -148,7 +153,7 @@ static Oop first_runnable_from(Vm *vm, Oop lists, Word top)
 {
     for (Word p = top; p > 0; p--) {
         Oop list = fetch(lists, p - 1);
-        if (!process_list_is_empty(vm, list)) {
+        if (!list_is_empty(vm, list)) {
             interp_of(vm)->top_priority = p;
             return process_remove_first(vm, list);
         }
@@ -237,7 +242,7 @@ bool process_signal(Vm *vm, Oop semaphore)
     semaphore = follow(semaphore);
     if (!fast_has_slot(semaphore, SEMAPHORE_EXCESS))
         return true;
-    if (!process_list_is_empty(vm, semaphore)) {
+    if (!list_is_empty(vm, semaphore)) {
         process_resume(vm, process_remove_first(vm, semaphore));
         return true;
     }

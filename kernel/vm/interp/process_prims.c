@@ -25,11 +25,13 @@ PrimFailure prim_semaphore_signal(Vm *vm, unsigned arg_count)
     Oop semaphore = vm_stack(vm, arg_count);
     if (!is_condition(semaphore))
         return PRIM_BAD_RECEIVER;
-    if (process_list_is_empty(vm, semaphore))
-        return process_signal(vm, semaphore) ? vm_return_receiver(vm, arg_count) : PRIM_FAILED;
+    /* Before the switch; where nobody waits and nothing is done, the stack is as it was. */
+    Word sp = vm->sp;
     vm_return_receiver(vm, arg_count);
-    process_signal(vm, semaphore);
-    return PRIM_OK;
+    if (process_signal(vm, semaphore))
+        return PRIM_OK;
+    vm->sp = sp;
+    return PRIM_FAILED;
 }
 
 static void wait_in(Vm *vm, Oop list)
