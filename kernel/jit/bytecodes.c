@@ -392,7 +392,7 @@ static void store_temp(Unit *u, bool pop)
 {
     Build *b = &u->b;
     unsigned index = u->now.index;
-    if (!pop && !u->depth && index + 1 == u->base) /* behind a primitive: the error, already there */
+    if (!pop && !u->depth && index + 1 == u->base) /* behind a primitive: the error is there */
         return;
     settle_temp(u, index);
     unsigned reg = sim_pop(u, 0);

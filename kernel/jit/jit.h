@@ -54,7 +54,7 @@ bool jit_enter_frame(Vm *vm);
 /* The running frame is about to execute the bytecode at vm->ip, the target of a jump back that
  * has been polled. */
 bool jit_enter_loop(Vm *vm);
-/* The running frame waits for the answer of a send, which will be pushed: goes on in machine code. */
+/* The running frame waits for the answer of a send, which will be pushed: on in machine code. */
 void jit_enter_waiting(Vm *vm);
 /* The activations of a method, with these FRAME_FLAGS, or of a full block with so many copied
  * values, are hot: compiles it. */

@@ -1,4 +1,5 @@
-/* Send sites: unlinked, linked to one class, to a polymorphic cache of up to six, or to an open one.
+/* Send sites: unlinked, linked to one class, to a polymorphic cache of up to six, or to an open
+ * one.
  *
  * A site is two words of its piece's pool: the class index it expects and the address it calls, the
  * checked entry of a method, a cache, or the stub of ROUTINE_SEND, which finds out. Callees that
