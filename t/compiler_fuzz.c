@@ -84,6 +84,18 @@ static size_t mutate(char *text)
                                            "to: 3 do: [:i | ",
                                            "whileTrue: [",
                                            "<primitive: 1>",
+                                           "<cdecl: threaded long 'f' (char* Point) module: 'm'>",
+                                           "<apicall: void 'f' (void) error: code>",
+                                           "1e-3 ",
+                                           "2r1e-70 ",
+                                           "16rfFe-2 ",
+                                           "caseOf: {[1] -> [2]} otherwise: [",
+                                           "#traits : 'TOne + (TTwo - {#b})',",
+                                           "#traits : 'TOne @ {#c -> #a. #d: -> #b:} - #(a)',",
+                                           "#classTraits : 'TTwo classTrait -- #slot',",
+                                           "#traits : 'TTwo withPrecedenceOf: TOne',",
+                                           "Object subclass: #Z uses: TOne + TTwo instanceVariableNames: ''!",
+                                           "Trait named: #Y uses: TTwo @ {#e -> #a} category: ''!",
                                            "\xC3\xA9",
                                            "\xFF",
                                            "\r",
@@ -162,6 +174,18 @@ static bool check_methods(Program *program, Arena *arena, const char **message)
     return true;
 }
 
+/* What the snippets about traits name. */
+static void read_traits(Program *program, Arena *arena)
+{
+    static const char *const traits[] = {
+        "Trait { #name : #TOne, #instVars : [ 'slot' ], #traits : 'TTwo' }\nTOne >> a [ ^ [ slot ] ]\n"
+        "TOne >> b: x [ slot := x. ^ 1e-3 ]",
+        "Trait { #name : #TTwo }\nTTwo >> a [ ^ super a ]\nTTwo >> b [ ^ self explicitRequirement ]\n"
+        "TTwo class >> c [ <cdecl: long 'c' ()> ]"};
+    for (int i = 0; i < 2; i++)
+        tonel_read(program, source_new(arena, "T.trait.st", traits[i], strlen(traits[i])));
+}
+
 static bool run_round(int round)
 {
     static char text[2 * 65536];
@@ -173,6 +197,7 @@ static bool run_round(int round)
     diagnostics_init(&diagnostics, arena);
     diagnostics.enabled = WARNINGS_ALL;
     program_init(&program, &tools);
+    read_traits(&program, arena);
     size_t size = mutate(text);
     for (size_t i = 0; i < size; i++)
         lines_read += text[i] == '\n';
