@@ -25,6 +25,28 @@ for bits in 32 64; do
     say $? "$bits bits: and back again"
     [ "$(stat -c %s "$folder/back")" = "$(stat -c %s "$folder/$bits")" ]
     say $? "$bits bits: what came back is as large as the first"
+    for gap in 0 65536; do
+        python3 "$here/support/split_image.py" "$folder/$bits" "$folder/split" $gap
+        "$osvm" check "$folder/split" > /dev/null
+        say $? "$bits bits: sound in two segments, $gap bytes apart"
+        "$osvm" convert --bits=$other "$folder/split" -o "$folder/splitto" &&
+            cmp -s -i $((other * 2)) "$folder/splitto" "$folder/to$other" # each saving makes a new hash in the header
+        say $? "$bits bits: ... which converts to the same"
+        "$osvm" convert --bits=$bits "$folder/split" -o "$folder/joined" &&
+            cmp -s -i $((bits * 2)) "$folder/joined" "$folder/$bits"
+        say $? "$bits bits: ... and to the same of its own width"
+        [ -z "$(ls "$folder" | grep tmp)" ]
+        say $? "$bits bits: ... with nothing left behind"
+    done
+    "$program" "$folder/mourning" waiting > /dev/null
+    "$osvm" convert --bits=$other "$folder/mourning" -o "$folder/mourningto" &&
+        $validate "$folder/mourningto" > /dev/null && "$osvm" check "$folder/mourningto" > /dev/null &&
+        ! cmp -s -i $((other * 2)) "$folder/mourningto" "$folder/to$other"
+    say $? "$bits bits: objects that wait for finalization are converted"
+    "$osvm" convert --bits=$bits "$folder/mourningto" -o "$folder/mourningback" &&
+        [ "$(stat -c %s "$folder/mourningback")" = "$(stat -c %s "$folder/mourning")" ] &&
+        [ "$(stat -c %s "$folder/mourning")" -gt "$(stat -c %s "$folder/$bits")" ]
+    say $? "$bits bits: ... and back, the queue with them"
     refused=0
     for seed in 1 2 3 4 5 6 7 8 9 10 11 12; do
         python3 - "$folder/$bits" "$folder/bad" $seed <<'P'

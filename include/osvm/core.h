@@ -111,6 +111,8 @@ typedef struct {
                OsvmError *error);
     int (*dump)(const CoreSetup *setup, const CoreInspect *inspect,
                OsvmError *error);
+    /* OSVM_UNAVAILABLE: of the other width, with several segments or another byte order; the core of
+     * that width makes an image of it that this one converts. */
     int (*convert)(const CoreSetup *setup, const CoreConvert *convert,
                OsvmError *error);
     int (*assemble)(const CoreSetup *setup, const CoreAssemble *assemble,

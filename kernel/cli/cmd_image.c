@@ -163,9 +163,36 @@ static unsigned chosen_bits(const Cli *cli)
     return !bits ? 0 : strcmp(bits, "64") == 0 ? 64 : 32;
 }
 
-static int run_convert(Cli *cli, OsvmError *error)
+static int convert_with(Cli *cli, unsigned bits, const CoreConvert *convert, OsvmError *error)
 {
     CoreSetup setup;
+    const CoreOps *core = vm_load_core(cli, bits, &setup, error);
+    return core ? core->convert(&setup, convert, error) : failed(error);
+}
+
+/* Through an image of the source's own width, beside the output: one segment, in this host's byte
+ * order. */
+static int convert_in_two_steps(Cli *cli, unsigned bits, const CoreConvert *convert,
+                                OsvmError *error)
+{
+    char between[PATH_MAX];
+    if (snprintf(between, sizeof between, "%s.%u-bits.tmp", convert->output, 96 - bits) >=
+        (int)sizeof between) {
+        error_set(error, OSVM_USAGE, "'%s' is too long a path", convert->output);
+        return OSVM_USAGE;
+    }
+    *error = (OsvmError){0};
+    CoreConvert first = {.image = convert->image, .output = between};
+    CoreConvert second = {.image = between, .output = convert->output};
+    int status = convert_with(cli, 96 - bits, &first, error);
+    if (status == OSVM_OK)
+        status = convert_with(cli, bits, &second, error);
+    cli->world->unlink(cli->world, between);
+    return status;
+}
+
+static int run_convert(Cli *cli, OsvmError *error)
+{
     CoreConvert convert = {.image = cli->operands[0], .output = options_text(cli->options, "o")};
     unsigned bits = chosen_bits(cli);
     if (!convert.output || !bits) {
@@ -175,8 +202,8 @@ static int run_convert(Cli *cli, OsvmError *error)
     if (!vm_may_write(cli, convert.output, error) ||
         !image_heap_bits(cli->live, convert.image, error))
         return failed(error);
-    const CoreOps *core = vm_load_core(cli, bits, &setup, error);
-    return core ? core->convert(&setup, &convert, error) : failed(error);
+    int status = convert_with(cli, bits, &convert, error);
+    return status == OSVM_UNAVAILABLE ? convert_in_two_steps(cli, bits, &convert, error) : status;
 }
 
 static const OsvmOption convert_options[] = {

@@ -9,7 +9,8 @@
  * Order is kept; so are identity hashes, class indices, flags. Bits objects keep
  * their elements, code its bytecodes; pcs move with the size of the literals.
  * A source of this core's own width is read and written: that makes one segment
- * of several, and this host's byte order of the other.
+ * of several, and this host's byte order of the other. For sources of the other width
+ * that is done first, by the command.
  */
 #include "kernel/vm/image/inspect.h"
 #include "kernel/vm/image/still.h"
@@ -54,6 +55,8 @@ typedef struct {
     Box *boxes; /* a hash table, open addressing */
     size_t box_count, box_capacity;
     uint64_t total; /* bytes of the new heap so far */
+    Oop *mourners;  /* the objects that wait for finalization, in order */
+    size_t mourner_count, mourner_capacity;
     Vm *vm;
     Word start;
 } Converter;
@@ -160,9 +163,8 @@ static bool load_source(Converter *c, int file)
         h->start + h->header_size > (uint64_t)stat.size - h->data_size)
         return c->host->fail(c->error, OSVM_BAD_DATA, "%s is cut off", c->path);
     if (h->swapped || h->first_segment != h->data_size || !(h->flags & IMAGE_LITTLE_FLOATS))
-        return c->host->fail(c->error, OSVM_BAD_DATA, "%s has several segments or another byte "
-                             "order: convert it within its own width first (--bits=%d)", c->path,
-                             SOURCE_BITS);
+        return c->host->fail(c->error, OSVM_UNAVAILABLE, "%s has several segments or another byte "
+                             "order: only the core of its own width reads it", c->path);
     if (h->data_size < 256 || h->data_size % 8 || h->old_base % 8)
         return c->host->fail(c->error, OSVM_BAD_DATA, "%s: sizes or base address in the header "
                              "make no sense", c->path);
@@ -516,6 +518,43 @@ static Oop convert_method_header(uint64_t word)
     return small_integer_oop(value < 0 ? SMALL_INTEGER_MIN + fields : fields);
 }
 
+static bool add_mourner(Converter *c, Oop mourner)
+{
+    if (c->mourner_count == c->mourner_capacity) {
+        size_t capacity = c->mourner_capacity ? 2 * c->mourner_capacity : 64;
+        Oop *grown = c->host->resize(c->host, c->mourners, c->mourner_capacity * sizeof *grown,
+                                     capacity * sizeof *grown);
+        if (!grown)
+            return no_memory(c);
+        c->mourners = grown;
+        c->mourner_capacity = capacity;
+    }
+    c->mourners[c->mourner_count++] = mourner;
+    return true;
+}
+
+/* The queue of mourners, page by page. There are fewer pages than objects, or it has no end. */
+static bool copy_mourners(Converter *c, const Entry *roots, uint64_t queue)
+{
+    for (size_t pages = 0; queue; pages++) {
+        const Entry *page = source_is_object(queue) ? find_entry(c, queue) : NULL;
+        if (!page || page->slots != OBJ_STACK_SLOTS || pages == c->count)
+            return refuse(c, roots->from, "the queue of objects that wait for finalization is broken");
+        uint64_t top = source_slot(c, page, OBJ_STACK_TOP);
+        if (top > OBJ_STACK_ENTRIES)
+            return refuse(c, page->from, "%" PRIu64 " objects wait for finalization on a page of %d",
+                          top, OBJ_STACK_ENTRIES);
+        for (uint64_t i = 0; i < top; i++) {
+            Oop mourner;
+            if (!convert_reference(c, page, source_slot(c, page, OBJ_STACK_FIRST + i), &mourner) ||
+                !add_mourner(c, mourner))
+                return false;
+        }
+        queue = source_slot(c, page, OBJ_STACK_NEXT);
+    }
+    return true;
+}
+
 static bool copy_hidden_roots(Converter *c, const Entry *e, Word *slots)
 {
     uint64_t nil = c->header.old_base;
@@ -526,11 +565,7 @@ static bool copy_hidden_roots(Converter *c, const Entry *e, Word *slots)
             return false;
     }
     uint64_t queue = source_slot(c, e, HIDDEN_MOURNERS);
-    const Entry *page = queue == nil ? NULL : find_entry(c, queue);
-    if (page && page->slots && source_slot(c, page, OBJ_STACK_TOP) != 0)
-        return refuse(c, page->from, "objects wait for finalization; resume the image, let it "
-                      "finish, and save it");
-    return true;
+    return queue == nil || copy_mourners(c, e, queue);
 }
 
 static bool copy_object(Converter *c, size_t index)
@@ -666,6 +701,8 @@ static bool write_result(Converter *c, const char *output)
         heap->last_hash = 1;
     image_facts_get(&c->vm->image, &c->header);
     heap->mm->ops->adopt(heap->mm, c->start + (Word)c->total);
+    if (c->mourner_count)
+        image_still_mourners(c->vm, c->mourners, (Word)c->mourner_count);
     if (image_write(c->vm, output, c->error->message, sizeof c->error->message))
         return true;
     c->error->status = OSVM_CANNOT_CREATE;
@@ -683,6 +720,7 @@ static void converter_free(Converter *c)
     c->host->free(c->host, c->data, c->data ? c->data_bytes : 0);
     c->host->free(c->host, c->entries, c->capacity * sizeof *c->entries);
     c->host->free(c->host, c->boxes, c->box_capacity * sizeof *c->boxes);
+    c->host->free(c->host, c->mourners, c->mourner_capacity * sizeof *c->mourners);
     image_still_free(c->vm);
 }
 

@@ -10,6 +10,8 @@ typedef struct {
     Mm mm; /* first */
     void *memory;
     size_t bytes;
+    const Oop *mourners; /* NULL: what the image has */
+    Word mourner_count;
 } StillMm;
 
 enum { LOWEST_HINT = 0x10000000, HINT_STEP = 0x8000000, PAGE = 4096 };
@@ -79,6 +81,9 @@ static Oop still_first_object(Mm *mm)
 /* The i-th of the queue in the image itself. */
 static Oop still_mourner_at(Mm *mm, Word index)
 {
+    const StillMm *still = (const StillMm *)mm;
+    if (still->mourners)
+        return index < still->mourner_count ? still->mourners[index] : NO_OOP;
     Oop page = object_slot(mm->heap->hidden_roots, HIDDEN_MOURNERS);
     if (page == mm->heap->nil)
         return NO_OOP;
@@ -126,6 +131,13 @@ Vm *image_still_new(const CoreSetup *setup)
     vm->heap.host = &still_host;
     vm->setup = setup;
     return vm;
+}
+
+void image_still_mourners(Vm *vm, const Oop *mourners, Word count)
+{
+    StillMm *still = (StillMm *)vm->heap.mm;
+    still->mourners = mourners;
+    still->mourner_count = count;
 }
 
 void image_still_free(Vm *vm)

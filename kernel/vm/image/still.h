@@ -8,5 +8,7 @@
  * nothing else. NULL: no memory. */
 Vm *image_still_new(const CoreSetup *setup);
 void image_still_free(Vm *vm);
+/* The queue of mourners, in place of the one in the image; stays the caller's. */
+void image_still_mourners(Vm *vm, const Oop *mourners, Word count);
 
 #endif
