@@ -213,7 +213,8 @@ static void entry_of_no_class(void)
     Word index = CLASS_PAGE_SIZE + 500;
     *entry = object;
     says(LEAK_CLASSES, "an entry that is no class",
-         "entry %" PRIuWORD " of the class table, 0x%" PRIxWORD ", is no class (H4)", index, object);
+         "entry %" PRIuWORD " of the class table, 0x%" PRIxWORD ", is no class (H4)", index,
+         object);
     *entry = heap->nil;
     Oop page = object_slot(heap->hidden_roots, 1);
     object_slots(heap->hidden_roots)[1] = holder;
@@ -231,10 +232,11 @@ static void chunk_in_no_list(void)
     Oop gone = new_old(20, FORMAT_INDEXABLE, CLASS_ARRAY);
     new_old(20, FORMAT_INDEXABLE, CLASS_ARRAY); /* or it would grow together with what follows */
     Header good = header_of(gone);
-    *header_at(gone) &= (Header)0xFF << HEADER_SLOTS_SHIFT; /* free, but the collector was not told */
+    /* Free, but the collector was not told. */
+    *header_at(gone) &= (Header)0xFF << HEADER_SLOTS_SHIFT;
     says(LEAK_FREE, "a chunk that the collector does not know",
-         "1 free chunks are on no list, the first 0x%" PRIxWORD " of %" PRIuWORD " bytes (C5)", gone,
-         object_size(gone));
+         "1 free chunks are on no list, the first 0x%" PRIxWORD " of %" PRIuWORD " bytes (C5)",
+         gone, object_size(gone));
     *header_at(gone) = good;
     mended();
 }
@@ -291,8 +293,8 @@ static void marked(void)
     heap_store(heap, middle, 1, object);
     *header_at(object) |= HEADER_PINNED;
     says(LEAK_MARKS, "a young object that is pinned",
-         "object 0x%" PRIxWORD " of class Fixed is young, but remembered or pinned (M3)\n%s", object,
-         path());
+         "object 0x%" PRIxWORD " of class Fixed is young, but remembered or pinned (M3)\n%s",
+         object, path());
     *header_at(object) &= ~HEADER_PINNED;
     heap_store(heap, middle, 1, heap->nil);
     mended();

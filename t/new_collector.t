@@ -78,6 +78,10 @@ my @faults = (
      qr/^BROKEN  dead objects are reclaimed\n\s+model: \d+ bytes of dead objects were not reclaimed/m],
     ['roots that are not visited', 'mm->ops->visit_roots(mm, mark_slot, m);', '',
      qr/the class table holds 2 classes instead of 13/],
+    ['a heap it cannot take over', "if (object_class_index(object) == CLASS_FREE || (sweeping && !is_marked(m, object)))",
+     'static bool free; bool before = free; free = object_class_index(object) == CLASS_FREE; '
+     . 'if (free || (sweeping ? !is_marked(m, object) : before))',
+     qr/random events against.*\n.*free chunk.*\n.*\n(?:.*\n)?collector own$/m],
     ['a crash', 'mm->ops->visit_roots(mm, mark_slot, m);', 'mm->ops->visit_roots(mm, NULL, m);',
      qr/^BROKEN  many collections.*\n\s+(crash: SIGSEGV|check:)/m],
     ['a loop without end', 'trace(m);', 'do trace(m); while (m->live > 4000);',

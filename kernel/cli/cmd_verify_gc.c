@@ -81,7 +81,8 @@ static bool publish(Verification *v, OsvmError *error)
     enum { LONGEST = PATH_MAX - 192 }; /* of a folder: names of plugins come behind */
     int used = snprintf(v->folder, sizeof v->folder, "%s/osvm-verify-%d", v->lab.folder,
                         world->process_id(world));
-    int failure = used < LONGEST - 8 ? world->make_directory(world, v->folder, 0700) : -ENAMETOOLONG;
+    int failure = used < LONGEST - 8 ? world->make_directory(world, v->folder, 0700)
+                                     : -ENAMETOOLONG;
     if (failure) {
         error_set(error, OSVM_CANNOT_CREATE, "cannot make folder '%s': %s", v->folder,
                   strerror(-failure));

@@ -71,7 +71,8 @@ static void settle(Lab *lab, Counts before)
 {
     Counts now = counts(lab);
     bool full = now.collections - now.refused != before.collections - before.refused;
-    lab->ordered = full && lab->heap->gc->ops->moves_objects ? UINT64_MAX : lab->rank;
+    bool moved_since = full || now.scavenges != before.scavenges + 1;
+    lab->ordered = moved_since ? UINT64_MAX : lab->rank;
     lab->flight->scavenges += now.scavenges - before.scavenges;
     lab->flight->collections += now.collections - before.collections;
     shadow_trace(lab, true);

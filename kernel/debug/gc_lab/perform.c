@@ -96,7 +96,8 @@ void lab_refused(Lab *lab, Word slots)
     const Heap *heap = lab->heap;
     Word room = heap->old_limit - heap->old_end;
     lab->flight->refused++;
-    if (lab->commit_left == UINT64_MAX && !lab_fails_allocations(lab) && room / 2 > object_size_for_slots(slots))
+    if (lab->commit_left == UINT64_MAX && !lab_fails_allocations(lab) &&
+        room / 2 > object_size_for_slots(slots))
         lab_found(lab, FOUND_BY_MODEL,
                   "%" PRIuWORD " slots were refused, though old space may grow "
                   "by %" PRIuWORD " bytes",
