@@ -106,7 +106,7 @@ $(BUILD)/osvm: $(call objects,any,kernel/main.c) $(call libs,$(LIBS),) | $(PLUGI
 # --- Tests: t/*.t are scripts, t/*.c programs; t/heap_*.c are built for both heap widths ----------
 # A test has the libraries; heap code it wants it names:  // LINK: plugins/mm-spur/*.c
 TESTS    := $(sort $(shell find t -maxdepth 2 -name '*.c' -not -path 't/plugins/*' \
-    -not -path 't/support/*' 2>/dev/null))
+    -not -path 't/support/*' -not -path 't/callback/*' 2>/dev/null))
 linked    = $(wildcard $(shell sed -n 's,^// LINK: \(.*\)$$,\1,p' $(1)))
 # $(1) source, $(2) configuration, $(3) suffix of the program
 define test_rule
