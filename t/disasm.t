@@ -99,4 +99,14 @@ for my $wrong (["'NoSuchClass>>foo'", 66, qr/no class 'NoSuchClass'/],
     is($status, $code, "osvm disasm $arguments: status");
     like($err, $message, "osvm disasm $arguments: message");
 }
+
+# What profilers are told: stubs, methods in machine code, caches; start, size, name.
+system("$osvm --jit=x64,threshold=1 --code-map=$dir/map -e '(1 to: 30) asArray printString size' >/dev/null") == 0
+    or diag('the program with --code-map fails');
+open my $map, '<', "$dir/map" or die "no map\n";
+my @lines = <$map>;
+is(scalar(grep { !/^[0-9a-f]+ [0-9a-f]+ \S/ } @lines), 0, '--code-map: every line has start, size and name');
+for my $name ('stub enter', 'store barrier', 'SmallInteger>>printString:') {
+    is(scalar(grep { / \Q$name\E$/ } @lines), 1, "--code-map: $name is there once");
+}
 done_testing();
