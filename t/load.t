@@ -140,4 +140,24 @@ is("$out$err", "later!\n", '... without a warning');
 is(run("load $dir/later.st -e 'ChunkSecond new value size'"), 0, '... and be loaded');
 is($out, "later!\n6\n", '... before the rest');
 
+file('again/Again.class.st', <<'END');
+Class { #name : #Again, #superclass : #Object, #category : #Loaded }
+
+{ #category : #accessing }
+Again >> first [
+	^ 1
+]
+END
+is(run("load $dir/again --save $dir/again.image"), 0, 'a class is kept in an image');
+file('again/Again.class.st', <<'END');
+Class { #name : #Again, #superclass : #Object, #category : #Loaded }
+
+{ #category : #accessing }
+Again >> second [
+	^ 2
+]
+END
+is(run("$dir/again.image load $dir/again -e 'Again selectors'"), 0, '... and loaded once more');
+is($out, "#(#second)\n", '... has the methods that it has now');
+
 done_testing();
