@@ -309,15 +309,19 @@ static Piece *new_piece(Build *b, PieceKind kind)
     return piece;
 }
 
-/* Main and cold in one array, and where each label is in it. */
+/* The cold section behind the main one, in its array, and where each label is in it. */
 static JitInstruction *join_sections(Build *b, uint32_t *where)
 {
     const OsvmHost *host = b->vm->setup->host;
     uint32_t count = b->main.count + b->cold.count;
-    JitInstruction *all = host->alloc(host, count * sizeof *all);
+    JitInstruction *all = b->main.instructions;
+    if (count > b->main.capacity)
+        all = host->resize(host, all, b->main.capacity * sizeof *all, count * sizeof *all);
     if (!all)
         return NULL;
-    memcpy(all, b->main.instructions, b->main.count * sizeof *all);
+    b->main.instructions = all;
+    if (count > b->main.capacity)
+        b->main.capacity = count;
     if (b->cold.count)
         memcpy(all + b->main.count, b->cold.instructions, b->cold.count * sizeof *all);
     for (uint32_t i = 0; i < count; i++)
@@ -380,7 +384,6 @@ static Piece *install(Build *b, PieceKind kind, Unit *u)
         jit_delete_piece(b->vm, piece);
         piece = NULL;
     }
-    host->free(host, all, count * sizeof *all);
     host->free(host, where, (b->labels + 1) * sizeof *where);
     if (piece && !jit_add_piece(b->vm, piece)) {
         jit_delete_piece(b->vm, piece);
