@@ -103,9 +103,10 @@ sub fault {
 }
 my %said = (illegal => qr/illegal instruction/, trap => qr/trap 3/,
     read => qr/read outside of memory at 0x70000040/, write => qr/write outside of memory at 0x70000040/,
-    jump => qr/jump to where no code is at 0x12345678/);
+    jump => qr/jump to where no code is at 0x12345678/, stack => qr/misaligned stack at .* in a call of send/);
 my %instruction = (illegal => qr/ud2/, trap => qr/int3/, read => qr/mov rax, qword ptr \[0x70000040\]/,
-    write => qr/mov qword ptr \[0x70000040\], rax/, jump => qr/-> 000012345678  outside of the code zone/);
+    write => qr/mov qword ptr \[0x70000040\], rax/, jump => qr/-> 000012345678  outside of the code zone/,
+    stack => qr/^  -> [0-9a-f]+  outside of the code zone/m);
 for my $fault (sort keys %said) {
     for my $options ('--cpu=sim', '--cpu=sim,ring=32') {
         my ($status, $out, $err) = fault($fault, $options);
@@ -116,6 +117,8 @@ for my $fault (sort keys %said) {
         like($err, qr/^  frames\n(    .*\n)+.*DoIt/m, "$fault, $options: Smalltalk frames");
         like($err, qr/jmp rax .* in .*>>/, "$fault, $options: who jumped")
             if $fault eq 'jump' && $options =~ /ring/;
+        like($err, qr/call routine send .* in .*>>.*\n  -> /, "$fault, $options: who called")
+            if $fault eq 'stack' && $options =~ /ring/;
     }
 }
 done_testing();

@@ -20,10 +20,14 @@ static const struct {
     {"write", {0x48, 0x89, 0x04, 0x25, 0x40, 0x00, 0x00, 0x70}, 8},   /* mov [0x70000040], rax */
     {"jump", {0xB8, 0x78, 0x56, 0x34, 0x12, 0xFF, 0xE0}, 7},          /* mov eax, ...; jmp rax */
     {"endless", {0xEB, 0xFE}, 2},                                     /* jmp to itself */
+    /* and rsp, -16; push rax; call [rbx + routines], whose offset is put in */
+    {"stack", {0x48, 0x83, 0xE4, 0xF0, 0x50, 0xFF, 0x93}, 11},
 };
 
 static JitOps ops;
 static uint32_t (*sound_encode)(const JitCode *code);
+static uint32_t (*sound_encode_stub)(const JitStub *stub, const JitVariables *variables);
+static int32_t routines;
 
 static uint32_t encode(const JitCode *code)
 {
@@ -35,7 +39,15 @@ static uint32_t encode(const JitCode *code)
     for (size_t i = 0; wanted && i < sizeof faults / sizeof *faults; i++)
         if (strcmp(faults[i].name, wanted) == 0)
             memcpy(code->out, faults[i].bytes, faults[i].count);
+    if (wanted && strcmp(wanted, "stack") == 0)
+        memcpy(code->out + 7, &routines, sizeof routines);
     return bytes;
+}
+
+static uint32_t encode_stub(const JitStub *stub, const JitVariables *variables)
+{
+    routines = variables->routines;
+    return sound_encode_stub(stub, variables);
 }
 
 static bool init(void *state, const OsvmHost *host, OsvmError *error)
@@ -49,6 +61,8 @@ static bool init(void *state, const OsvmHost *host, OsvmError *error)
     ops = *(const JitOps *)real->vtable;
     sound_encode = ops.encode;
     ops.encode = encode;
+    sound_encode_stub = ops.encode_stub;
+    ops.encode_stub = encode_stub;
     return true;
 }
 
