@@ -72,6 +72,24 @@ for my $move ('--sim-from=1', '--sim-from=500', '--sim-until=500', '--sim-from=3
     }
 }
 
+# Saved images: simulated twice and native, byte for byte the same.
+{
+    my (%hash, %image);
+    for my $run ('--cpu=sim', '--cpu=sim --log=error', '--cpu=native') {
+        my ($status, $out, $err) = run("--deterministic --trace-hash $all $run -e 'Smalltalk saveAs: \"$dir/s.image\" . 3'" =~ s/"/'\\''/gr);
+        is("$status $out", "0 3\n", "$run: an image is saved") or diag($err);
+        open my $file, '<:raw', "$dir/s.image" or next;
+        local $/;
+        $image{$run} = <$file>;
+        ($hash{$run}) = $err =~ /trace hash (\w+ of \d+)/;
+        unlink "$dir/s.image";
+    }
+    is($hash{'--cpu=sim --log=error'}, $hash{'--cpu=sim'}, 'the same instructions');
+    ok($hash{'--cpu=sim'}, 'which were counted');
+    ok(length $image{'--cpu=sim'} > 1000000 && $image{'--cpu=sim --log=error'} eq $image{'--cpu=sim'}, 'the same image');
+    ok($image{'--cpu=native'} eq $image{'--cpu=sim'}, 'and natively');
+}
+
 # Moving on a signal, once the VM takes it: the main thread blocks what the helper thread takes.
 sub takes_signals {
     my ($process) = @_;
