@@ -56,7 +56,9 @@ my $expected = "true\nfrom the clone\ntrue\nfalse\n1\ntrue\ntrue\ntrue\ntrue\n#r
 my $has_jit = `$osvm plugins` =~ /^jit\s+x64/m;
 for my $bits (64, 32) {
     my @ways = ('', '--check', '--gc=sweep,lazy');
-    push @ways, '--jit=x64,threshold=2', '--jit=x64,threshold=2 --cpu=sim' if $has_jit && $bits == 64;
+    # A small zone: original and clone throw methods out and write others all the time.
+    push @ways, '--jit=x64,threshold=2', '--jit=x64,threshold=2 --cpu=sim',
+        '--jit=x64,threshold=1,loop-threshold=1 --code-zone=48K --torture=deopt:5' if $has_jit && $bits == 64;
     for my $way (@ways) {
         my $name = "w$bits" . ($way ? "/$way" : '');
         unlink "$dir/saved.image";
