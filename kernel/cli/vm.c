@@ -162,7 +162,8 @@ bool vm_set_up(Cli *cli, OsvmError *error)
     PluginsConfig config = {.path = options_text(cli->options, "plugin-path"), .own = cli->live};
     if (options_flag(cli->options, "deterministic"))
         cli->logical = world_logical_new(cli->live);
-    cli->world = world_select(cli->logical ? cli->logical : cli->live, options_text(cli->options, "world"), error);
+    cli->world = world_select(cli->logical ? cli->logical : cli->live,
+                              options_text(cli->options, "world"), error);
     if (!cli->world || !parse_log(cli, &config.log_level, error) || 
         !open_lines(cli, "gc-log", &cli->gc_log, error) ||
         !open_lines(cli, "code-map", &cli->code_map, error))

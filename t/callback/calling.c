@@ -1,4 +1,4 @@
-/* A module of primitives by a third party: functions that send messages and wait for the answers. */
+/* A module of primitives by a third party: functions that send messages and wait for answers. */
 #include <pthread.h>
 
 #include "osvm/prims.h"

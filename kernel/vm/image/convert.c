@@ -539,7 +539,8 @@ static bool copy_mourners(Converter *c, const Entry *roots, uint64_t queue)
     for (size_t pages = 0; queue; pages++) {
         const Entry *page = source_is_object(queue) ? find_entry(c, queue) : NULL;
         if (!page || page->slots != OBJ_STACK_SLOTS || pages == c->count)
-            return refuse(c, roots->from, "the queue of objects that wait for finalization is broken");
+            return refuse(c, roots->from, "the queue of objects that wait for finalization is "
+                          "broken");
         uint64_t top = source_slot(c, page, OBJ_STACK_TOP);
         if (top > OBJ_STACK_ENTRIES)
             return refuse(c, page->from, "%" PRIu64 " objects wait for finalization on a page of %d",

@@ -4,12 +4,10 @@
  * message is sent by a method made for it, the starter, in a context without a sender: what happens
  * in a callback cannot return, unwind or look for handlers beyond it, since no C function may be
  * left but by its own return. When the starter returns the loop is left, and the process goes
- * on where it called out. Processes switch as ever meanwhile; so a callback may return while one that
- * began later still runs. Its process then waits until it is the innermost.
+ * on where it called out. Processes switch as ever meanwhile; so a callback may return while one
+ * that began later still runs. Its process then waits until it is the innermost.
  */
 #include "kernel/vm/interp/callback.h"
-
-#include <errno.h>
 
 #include "kernel/vm/interp/interp_int.h"
 #include "kernel/vm/roots.h"
@@ -136,6 +134,7 @@ int callback_perform(Vm *vm, Oop receiver, Oop selector, const Oop *arguments, u
     callback_begin(vm, &callback, process_active(vm));
     callback.caller = caller;
     callback.starter = context;
+    vm->ip = jit_ip(vm, vm->ip); /* with operands still to go, it waits as the interpreter's */
     stack_sync(vm);
     bool runs = stack_resume(vm, context);
     REQUIRE(runs, "the method that begins a callback is refused");
@@ -161,8 +160,8 @@ static Callback *callback_of(Vm *vm, Oop starter)
 bool callback_return(Vm *vm, Oop value)
 {
     const Word *frame = frame_at(vm->fp);
-    Callback *callback =
-        frame[FRAME_SAVED_FP] || !frame[FRAME_CONTEXT] ? NULL : callback_of(vm, frame[FRAME_CONTEXT]);
+    bool is_base = !frame[FRAME_SAVED_FP] && frame[FRAME_CONTEXT];
+    Callback *callback = is_base ? callback_of(vm, frame[FRAME_CONTEXT]) : NULL;
     if (!callback)
         return false;
     callback->returned = true;
