@@ -144,13 +144,16 @@ Word link_entry(const Piece *target, Word class_index)
     return jit_code(target) + (immediate ? target->tagged : target->checked);
 }
 
-/* Another class has met the site. */
+/* Another class has met the site. Open caches go by the receiver's class: they are not for super
+ * sends. */
 static void widen(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
 {
     Piece *cache = cache_of(vm, piece, site);
     if (cache && cache->cases < CASES_MOST)
         add_case(vm, cache, class_index, jit_code(target) + target->unchecked);
-    else if (!open_site(vm, piece, site, cache != NULL) && !cache)
+    else if (!site->is_super && open_site(vm, piece, site, cache != NULL))
+        return;
+    else if (!cache)
         make_polymorphic(vm, piece, site, class_index, target);
 }
 
