@@ -364,6 +364,35 @@ static void test_patched(void)
     returns(PROGRAM_ADD, 1, 1, 0, 2, "the whole zone changed");
 }
 
+/* Code that changes all the time fills the library's buffer, again and again. PROGRAM_CALL is not
+ * changed, and is found again after each flush, or made anew; its block calls that of PROGRAM_ADD. */
+static void test_flushes(void)
+{
+    enum { FLUSHES = 4, MOST = 1000000 };
+    unsigned word = machine()->bits / 8, wrong = 0, rounds = 0;
+    CpuStatistics statistics = {0};
+    uint32_t *words = (uint32_t *)rig->data;
+    memset(rig->data, 0, 4 * word);
+    memcpy(rig->data + word, &(uint64_t){35}, word);
+    for (; statistics.flushes < FLUSHES && rounds < MOST; rounds++) {
+        bool load = rounds % 2;
+        uintptr_t a = (uintptr_t)words;
+        CpuStop stop;
+        write_program(PROGRAM_ADD, load ? PROGRAM_LOAD : PROGRAM_ADD);
+        rig->ops->code_changed(rig->cpu, entry(PROGRAM_ADD), entry(PROGRAM_ADD) + PROGRAM_SPACE);
+        enter(PROGRAM_CALL, entry(PROGRAM_ADD), a, 7, &stop);
+        wrong += stop.reason != CPU_RETURNED || stop.result != (load ? 43 : a + 8);
+        enter(PROGRAM_LOOP, 10, 0, 0, &stop);
+        wrong += stop.reason != CPU_RETURNED || stop.result != 10;
+        rig->ops->statistics(rig->cpu, &statistics);
+    }
+    is_int((long)statistics.flushes, FLUSHES, NAME("translations are thrown out in %u rounds"), rounds);
+    is_int(wrong, 0, NAME("every round answers right"));
+    write_program(PROGRAM_ADD, PROGRAM_ADD);
+    rig->ops->code_changed(rig->cpu, entry(PROGRAM_ADD), entry(PROGRAM_ADD) + PROGRAM_SPACE);
+    test_faults();
+}
+
 /* ---- Stops ---- */
 
 static void test_requests(void)
@@ -554,6 +583,16 @@ static void test_machine(const char *name, const Program *programs, const char *
     take_down();
 }
 
+static void test_small_buffer(const char *name, const Program *programs)
+{
+    Rig one = {.machine = name, .options = ",translations=1", .programs = programs};
+    set_up(&one);
+    alarm(300); /* one block over another may go round for ever */
+    test_flushes();
+    alarm(0);
+    take_down();
+}
+
 int main(void)
 {
     snprintf(libraries, sizeof libraries, "%s/lib/osvm",
@@ -571,6 +610,9 @@ int main(void)
         test_machine("arm", programs_arm, modes[i]);
         test_machine("mips", programs_mips, modes[i]);
     }
+    test_small_buffer("x64", programs_x64);
+    test_small_buffer("arm", programs_arm);
+    test_small_buffer("mips", programs_mips);
     world_free(world);
     return done_testing();
 }

@@ -41,11 +41,21 @@ my $all = '--jit=x64,threshold=1,loop-threshold=1';
 for my $options ("$all", "$all --cpu=sim", "$all --cpu=sim:checked", "$all --cpu=sim,ring=100",
     "$all --cpu=sim,stores=slow", "--jit=x64 --cpu=sim", "$all --cpu=sim --gc=sweep",
     "$all --torture=deopt:3 --cpu=sim", "$all --cpu=sim --code-zone=128K", "--check $all --cpu=sim",
-    "$all --torture=deopt:1 --cpu=sim --code-zone=128K --eden=64K")
+    "$all --torture=deopt:1 --cpu=sim --code-zone=128K --eden=64K", "$all --cpu=sim,translations=1 --code-zone=128K")
 {
     my ($status, $out, $err) = run("$options -e '$program'");
     is($out, $expected, "$options: the same output");
     is($status, 0, "$options: status") or diag($err);
+}
+
+# A library whose symbols come before the plugin's, which then replaces nothing in it.
+my ($preload) = grep { -e } glob '/usr/lib/*/libunicorn.so.2 /usr/lib/libunicorn.so.2 /usr/local/lib/libunicorn.so.2';
+SKIP: {
+    skip 'no library to put first', 3 if !$preload || (run('--version', "LD_PRELOAD=$preload"))[0];
+    like((run('plugins', "LD_PRELOAD=$preload"))[1], qr/stores: slow/, 'a library that calls its own functions');
+    my ($status, $out, $err) = run("$all --cpu=sim -e '$program'", "LD_PRELOAD=$preload");
+    is($out, $expected, '... the same output');
+    is($status, 0, '... status') or diag($err);
 }
 
 # Determinism: the same instructions.
@@ -53,6 +63,8 @@ my $traced = "--deterministic $all --cpu=sim --trace-hash -e '$program'";
 my @hashes = map { (run($traced))[2] =~ /trace hash (\w{16} of \d+) instructions/ ? $1 : 'none' } 1 .. 2;
 is($hashes[0], $hashes[1], 'two runs, one hash');
 isnt($hashes[0], 'none', "it is said: $hashes[0]");
+is((run($traced =~ s/--cpu=sim/--cpu=sim,translations=1/r))[2] =~ /trace hash (\w{16} of \d+)/ ? $1 : 'none', $hashes[0],
+    '... also where translations are thrown out on the way');
 my ($other) = (run("--deterministic $all --cpu=sim --trace-hash -e '3+4'"))[2] =~ /trace hash (\w+)/;
 isnt($other, (split / /, $hashes[0])[0], 'another program, another hash');
 

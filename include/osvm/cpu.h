@@ -44,7 +44,7 @@
 
 #include "osvm/plugin.h"
 
-enum { OSVM_CPU_ABI = 1 };
+enum { OSVM_CPU_ABI = 2 };
 
 enum { CPU_ARGUMENTS = 4 };
 
@@ -173,6 +173,7 @@ typedef struct {
     uint64_t entries;      /* calls of `call` */
     uint64_t leaf_calls, stopping_calls;
     uint64_t code_changes;
+    uint64_t flushes;      /* all translations were thrown out for lack of room */
 } CpuStatistics;
 
 /* Borrowed for the call of `start`, but for the tables, which are kept. */

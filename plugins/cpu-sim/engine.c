@@ -188,7 +188,17 @@ static bool open_engine(Sim *sim, OsvmError *error)
     register_set(sim, machine->face.sp, (uintptr_t)sim->c_stack + C_STACK_BYTES);
     if (machine->prepare && !machine->prepare(sim->uc))
         return fail(sim, error, "floating point cannot be switched on", UC_ERR_ARG);
+    translations_set_up(sim);
     return true;
+}
+
+/* The library makes what an engine consists of when it is first asked for some of it. */
+static bool open_watched(Sim *sim, OsvmError *error)
+{
+    library_run(sim);
+    bool open = open_engine(sim, error);
+    library_run(NULL);
+    return open;
 }
 
 bool engine_start(Cpu *cpu, const CpuSetup *setup, const OsvmHost *host, OsvmError *error)
@@ -214,7 +224,9 @@ bool engine_start(Cpu *cpu, const CpuSetup *setup, const OsvmHost *host, OsvmErr
             error, OSVM_UNAVAILABLE,
             "stores=fast: this build of the Unicorn library does not let its stores be "
             "cured; leave the option out");
-    return open_engine(sim, error) && run_set_up(sim, error) && fault_set_up(sim, error) &&
+    sim->translation_bytes = (unsigned long)host->option_number(host, "translations") << 20;
+    sim->last_block = 0;
+    return open_watched(sim, error) && run_set_up(sim, error) && fault_set_up(sim, error) &&
            look_set_ring(cpu, (unsigned)host->option_number(host, "ring"));
 }
 

@@ -67,6 +67,12 @@ static const OsvmOption options[] = {
      .value = "auto",
      .choices = "auto|fast|slow",
      .help = "cure the library's slow stores: if it can be done, or fail, or leave them"},
+    {.name = "translations",
+     .kind = OSVM_NUMBER,
+     .value = "256",
+     .min = 1,
+     .max = 1024,
+     .help = "MiB for translated blocks, which are thrown out when it is full"},
     {.name = NULL},
 };
 

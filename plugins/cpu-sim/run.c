@@ -168,11 +168,11 @@ static uc_err start_engine(Sim *sim)
     sim->stopped_before = 0;
     sim->redirected = false;
     sim->last_stub = 0;
-    stores_run(sim);
+    library_run(sim);
     sim->running = true;
     uc_err err = uc_emu_start(sim->uc, register_get(sim, sim->machine->face.pc), NOWHERE, 0, 0);
     sim->running = false;
-    stores_run(NULL);
+    library_run(NULL);
     return err;
 }
 

@@ -108,6 +108,8 @@ struct Sim {
     unsigned restricted_count;
     uc_hook stub_hook, fault_hook, trap_hook, block_hook, look_hook;
     bool store_fix; /* wanted and there */
+    unsigned long translation_bytes; /* for translated blocks */
+    uintptr_t last_block;            /* the one translated last; 0: none since the last flush */
 
     /* ---- between hooks and the loop ---- */
     bool running;            /* inside uc_emu_start */
@@ -206,11 +208,28 @@ bool fault_set_up(Sim *sim, OsvmError *error);
 /* Completes a stop for an engine that ended with `err`. */
 void fault_describe(Sim *sim, uc_err err, CpuStop *stop);
 
+/* library.c */
+/* What is replaced: filling the TLB, making and filling the buffer of translated blocks. */
+typedef enum { LIBRARY_PAGES = 1, LIBRARY_TRANSLATIONS = 2 } LibraryPart;
+/* Which engine this thread starts or runs from now on; NULL: none. */
+void library_run(Sim *sim);
+Sim *library_running(void);
+/* The library's own function; NULL: it has none of that name. */
+void *library_symbol(const char *name);
+/* For a function of ours: the library called it. */
+void library_called(LibraryPart part);
+/* Whether it does so, and is the version the replacements are for; tries it once. */
+bool library_calls_ours(LibraryPart part);
+/* See translations.c. */
+bool library_misses_first_flush(void);
+
 /* stores.c */
-/* Whether this library lets its stores be cured; tries it once. */
+/* Whether this library lets its stores be cured. */
 bool stores_can_be_fixed(void);
-/* Which engine this thread runs from now on; NULL: none. */
-void stores_run(const Sim *sim);
+
+/* translations.c */
+/* For a library that does not call ours: a flush at the start, which is the one it would miss. */
+void translations_set_up(Sim *sim);
 
 /* disassemble.c */
 const CpuMachine *disassemble_find_machine(const char *name);
