@@ -33,10 +33,18 @@ my @faults = (
         'pool[POOL_FRAMED] -= piece->distance;', ';', $small, qr/C3: the entry of frames/],
     ['code moves, and return addresses do not', 'kernel/jit/zone.c',
         '*pc -= piece->distance;', ';', $small, qr/C1: |no frame state/],
+    ['a cache made for a site that is gone stays', 'kernel/jit/link.c',
+        'if (cache) /* no site would ever call it */', 'if (0)', '--torture=code-full:2,seed:3', qr/C5: \d+ sites call \d+ polymorphic caches/],
+    ['a collection while code is made', 'kernel/jit/compile.c',
+        'u->b.pool[POOL_CODE] = u->code;', 'u->b.pool[POOL_CODE] = u->code; u->b.vm->heap.mm->ops->scavenge(u->b.vm->heap.mm, TENURE_BY_AGE);', '',
+        qr/C6: objects move/],
+    ['a fork while code is made', 'kernel/jit/compile.c',
+        'u->b.pool[POOL_CODE] = u->code;', 'u->b.pool[POOL_CODE] = u->code; jit_before_fork(u->b.vm);', '',
+        qr/C6: a fork/],
     ['C is called with its stack misaligned', 'plugins/jit-x64/abi.c',
         '{RBP, RBX, R14, R12, R15}', '{RBP, RBX, R14, R12}', '', qr/C is called with a stack that is not aligned/],
 );
-@faults = @faults[0, 1, 2, 4, 6] unless $ENV{OSVM_TEST_LONG};
+@faults = @faults[0, 1, 2, 4, 6 .. $#faults] unless $ENV{OSVM_TEST_LONG};
 
 sub link_with {
     my ($dir, $file, $text) = @_;

@@ -72,7 +72,7 @@ const OsvmOption vm_options[] = {
              "scavenge): objects, roots, remembered, classes, free, weak, stacks, marks"},
     {.name = "torture",
      .kind = OSVM_TEXT,
-     .choices = "scavenge:N,collect:M,move,alloc-fail:K,deopt:L,tiny-spaces,poison,seed:S",
+     .choices = "scavenge:N,collect:M,move,alloc-fail:K,deopt:L,code-full:J,tiny-spaces,poison,seed:S",
      .help = "collect all the time, move everything, refuse memory, ..."},
     {.name = "deterministic",
      .kind = OSVM_FLAG,

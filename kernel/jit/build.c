@@ -46,6 +46,7 @@ void build_open(Build *b, Vm *vm)
     memset(b, 0, offsetof(Build, pool));
     b->vm = vm;
     b->jit = jit_of(vm);
+    b->jit->making++;
     b->main = take_spare(b, 0);
     b->cold = take_spare(b, 1);
     b->section = &b->main;
@@ -56,6 +57,7 @@ void build_open(Build *b, Vm *vm)
 void build_close(Build *b)
 {
     const OsvmHost *host = b->vm->setup->host;
+    b->jit->making--;
     keep_spare(b, 0, b->main);
     keep_spare(b, 1, b->cold);
     host->free(host, b->maps, b->map_capacity * sizeof(JitMap));

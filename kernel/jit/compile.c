@@ -231,8 +231,10 @@ static bool open_unit(Vm *vm, Unit *u, Oop code)
     u->framed = build_label(&u->b);
     const OsvmHost *host = vm->setup->host;
     u->targets = host->alloc(host, u->view.count * sizeof *u->targets);
-    if (!u->targets)
+    if (!u->targets) {
+        build_close(&u->b);
         return false;
+    }
     memset(u->targets, 0xFF, u->view.count * sizeof *u->targets);
     return true;
 }

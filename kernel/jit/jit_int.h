@@ -176,6 +176,8 @@ typedef struct Jit {
     Word enter;            /* address of the stub */
     unsigned threshold, loop_threshold;
     bool turned;           /* --torture=deopt: frames have left machine code */
+    uint64_t reservations, next_full, made_full, random; /* --torture=code-full */
+    unsigned making;       /* pieces are being made */
     uint32_t stamp;
     Piece **pieces;        /* by address */
     uint32_t piece_count, piece_capacity;
@@ -185,6 +187,7 @@ typedef struct Jit {
     bool open_used;        /* their table has entries */
     bool linked;           /* some site may be */
     uint64_t opens_made;
+    uint64_t unlinked;     /* sites that got no cache for want of room */
     bool unverified;       /* verify.c: references have been visited, or code has gone */
     unsigned polls;        /* seen there */
     uint64_t gaps[OPERATION_COUNT]; /* bytecodes that code leaves to the interpreter, by operation */

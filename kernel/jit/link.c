@@ -105,14 +105,19 @@ static void add_case(Vm *vm, Piece *cache, Word class_index, Word target)
     jit_put(jit_of(vm), cache, at + 1, target);
 }
 
-/* Making a cache may move or forget code, the site's piece excepted: whoever asks looks again. */
+/* Making a cache may move or forget code, the site's piece excepted: then the site stays unlinked,
+ * and whoever asks looks again. */
 static void make_polymorphic(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
 {
     Word old_class = jit_pool(piece)[site->pool];
     uint64_t evicted = jit_of(vm)->reclaims;
     Piece *cache = make_cache(vm);
-    if (!cache || evicted != jit_of(vm)->reclaims)
+    if (!cache || evicted != jit_of(vm)->reclaims) {
+        jit_of(vm)->unlinked++;
+        if (cache) /* no site would ever call it */
+            jit_free_piece(vm, cache);
         return;
+    }
     Piece *old = jit_piece_at(jit_of(vm), target_of(piece, site));
     add_case(vm, cache, old_class, jit_code(old) + old->unchecked);
     add_case(vm, cache, class_index, jit_code(target) + target->unchecked);
@@ -127,8 +132,10 @@ static bool open_site(Vm *vm, Piece *piece, JitSend *site, bool make)
     Piece *open = open_find(vm, selector);
     if (!open && make)
         open = open_make(vm, selector);
-    if (!open || reclaims != jit_of(vm)->reclaims)
+    if (!open || reclaims != jit_of(vm)->reclaims) {
+        jit_of(vm)->unlinked += make;
         return false;
+    }
     Piece *cache = cache_of(vm, piece, site);
     set(vm, piece, site, NO_CLASS, jit_code(open));
     if (cache)

@@ -232,6 +232,7 @@ void jit_objects_will_move(Vm *vm, bool young_only)
     Jit *jit = jit_of(vm);
     if (!jit)
         return;
+    CHECK(!jit->making, "C6: objects move while machine code is being made");
     jit->young_only = young_only;
     open_forget(vm); /* it has selectors */
     if (!young_only)

@@ -5,7 +5,10 @@
  *  C2  The same for every frame of every stack, at polls.
  *  C3  Pieces lie one behind the other; slot 0 of compiled code and its piece know one another.
  *  C4  Every reference in the zone is a valid object; young ones only in pieces marked as having some.
- *  C5  Every cache leads to the entry of a live method, for a class that there is.
+ *  C5  Every cache leads to the entry of a live method, for a class that there is; every
+ *      polymorphic cache is called by one site.
+ *  C6  While a piece is being made no object moves and nothing forks: both are only reached from
+ *      polls and primitives (asserted in methods.c and zone.c).
  */
 #include "kernel/jit/jit_int.h"
 
@@ -112,32 +115,37 @@ static void check_entry(Vm *vm, Word class_index, Word target, bool checks_class
           "C5: a cache expects class index %" PRIxWORD ", which is not in use", class_index);
 }
 
-static void check_site(Vm *vm, const Piece *piece, const JitSend *site)
+/* Answers whether the site calls a polymorphic cache. */
+static bool check_site(Vm *vm, const Piece *piece, const JitSend *site)
 {
     const Word *words = jit_pool(piece) + site->pool;
     if (words[1] == vm->jit.stubs[ROUTINE_SEND])
-        return;
+        return false;
     const Piece *callee = jit_piece_at(jit_of(vm), words[1]);
     if (!callee || callee->kind == PIECE_METHOD) {
         check_entry(vm, words[0], words[1], true);
-        return;
+        return false;
     }
     CHECK(callee->kind != PIECE_BLOCK && words[1] == jit_code(callee),
           "C5: a send site leads to %" PRIxWORD ", which is no entry", words[1]);
     const Word *cases = jit_pool(callee) + POOL_FIXED;
     for (uint32_t i = 0; callee->kind == PIECE_CACHE && i < callee->cases; i++)
         check_entry(vm, cases[2 * i], cases[2 * i + 1], false);
+    return callee->kind == PIECE_CACHE;
 }
 
-static void check_piece(Vm *vm, const Piece *piece)
+/* Answers how many of its sites call a polymorphic cache. */
+static uint32_t check_piece(Vm *vm, const Piece *piece)
 {
+    uint32_t cached = 0;
     if (piece->kind == PIECE_METHOD || piece->kind == PIECE_BLOCK)
         check_method(vm, piece);
     for (uint32_t i = 0; i < piece->pool_words; i++)
         if (piece->roles[i] == ROLE_REFERENCE)
             check_reference(vm, piece, jit_pool(piece)[i]);
     for (uint32_t i = 0; i < piece->send_count; i++)
-        check_site(vm, piece, &piece->sends[i]);
+        cached += check_site(vm, piece, &piece->sends[i]);
+    return cached;
 }
 
 static void check_open_sends(Vm *vm)
@@ -153,12 +161,15 @@ void verify_zone(Vm *vm)
         return;
     const Jit *jit = jit_of(vm);
     Word end = jit->first;
+    uint32_t caches = 0, cached = 0;
     for (uint32_t i = 0; i < jit->piece_count; i++) {
         const Piece *piece = jit->pieces[i];
         CHECK(piece->start >= end, "C3: pieces of machine code overlap at %" PRIxWORD, piece->start);
         end = piece->start + jit_piece_bytes(piece);
-        check_piece(vm, piece);
+        cached += check_piece(vm, piece);
+        caches += piece->kind == PIECE_CACHE;
     }
+    CHECK(caches == cached, "C5: %u sites call %u polymorphic caches", cached, caches);
     CHECK(end <= jit->free, "C3: the last piece ends behind the zone");
     check_open_sends(vm);
 }

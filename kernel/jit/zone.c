@@ -84,6 +84,7 @@ bool jit_before_fork(Vm *vm)
     Jit *jit = jit_of(vm);
     if (!jit)
         return true;
+    CHECK(!jit->making, "C6: a fork while machine code is being made");
     jit->copy = new_memory(jit);
     if (jit->copy >= 0 && write_memory(jit->copy, jit->write_view, jit->free - jit->start))
         return true;
@@ -109,12 +110,32 @@ void jit_after_fork(Vm *vm, bool in_clone)
             "a clone cannot map its code zone");
 }
 
+/* --torture=code-full: whether the zone is full now, whatever room it has. Stubs always find some. */
+static bool is_made_full(Vm *vm)
+{
+    Jit *jit = jit_of(vm);
+    const Torture *torture = &vm->torture;
+    if (!torture->code_full || !jit->first)
+        return false;
+    if (!jit->next_full)
+        jit->random = torture->seed * 0x9E3779B97F4A7C15u + 1;
+    bool full = jit->next_full && jit->reservations >= jit->next_full;
+    if (full || !jit->next_full)
+        jit->next_full = jit->reservations +
+                         torture_interval(torture, torture->code_full, &jit->random);
+    jit->reservations++;
+    return full;
+}
+
 Word zone_reserve(Vm *vm, Word bytes)
 {
     Jit *jit = jit_of(vm);
+    bool made_full = is_made_full(vm);
     jit->free = aligned(jit->free);
-    if (jit->end - jit->free < bytes)
+    if (made_full || jit->end - jit->free < bytes)
         zone_reclaim(vm, bytes);
+    if (made_full && ++jit->made_full % 2 == 0) /* by turns, reclaiming has been in vain */
+        return 0;
     return jit->end - jit->free < bytes ? 0 : jit->free;
 }
 

@@ -257,13 +257,13 @@ static bool set_up(Vm *vm, OsvmError *error)
     vm->roots = host->alloc(host, sizeof *vm->roots);
     if (!vm->roots || !region_commit(region, zone, zone_end))
         return host->fail(error, OSVM_INTERNAL, "no memory for the stack zone");
+    if (vm->setup->torture && !torture_parse(host, vm->setup->torture, &vm->torture, error))
+        return false;
     if (!interp_create(vm, zone, zone_end, error))
         return false;
     vm->stack_limit = zone;
     vm->started_at = clock_utc(vm);
     vm->heap_clock_origin = heap_now(&vm->heap);
-    if (vm->setup->torture && !torture_parse(host, vm->setup->torture, &vm->torture, error))
-        return false;
     if (!jit_start(vm, code_zone, zone, error))
         return false;
     if (!managers_load(vm, error) || !start_memory(vm, zone_end, error))

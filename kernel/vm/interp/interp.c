@@ -9,12 +9,13 @@ static unsigned pages_in(Word bytes)
 static void lay_out_pages(Vm *vm, Word start)
 {
     Interp *interp = vm->interp;
+    const Word used = vm->torture.tiny_spaces ? PAGE_LEAST_WORDS : PAGE_WORDS - PAGE_SLACK_WORDS;
     interp->zone_start = start;
     for (unsigned i = 0; i < interp->page_count; i++) {
         Word low = start + (Word)i * PAGE_BYTES;
         interp->pages[i] = (Page){
             .low = low, .high = low + PAGE_BYTES,
-            .limit = low + (Word)PAGE_SLACK_WORDS * WORD_BYTES};
+            .limit = low + PAGE_BYTES - used * WORD_BYTES};
     }
 }
 

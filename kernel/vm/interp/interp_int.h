@@ -107,6 +107,8 @@ enum {
     PAGES_MIN = 4,
     PAGES_MAX = 4096,
     STACK_SLOTS_MAX = CONTEXT_LARGE_SLOTS - CONTEXT_FIXED,
+    /* Above the limit of a tiny page, --torture=tiny-spaces: the largest frame that begins. */
+    PAGE_LEAST_WORDS = STACK_SLOTS_MAX + FRAME_FIXED + 4,
 };
 
 #define PAGE_BYTES ((Word)PAGE_WORDS * WORD_BYTES)

@@ -19,6 +19,7 @@ static const Item items[] = {
     {"collect", offsetof(Torture, collect), true, false},
     {"alloc-fail", offsetof(Torture, alloc_fail), true, false},
     {"deopt", offsetof(Torture, deopt), true, true},
+    {"code-full", offsetof(Torture, code_full), true, false},
     {"seed", offsetof(Torture, seed), true, false},
     {"move", offsetof(Torture, move), false, false},
     {"tiny-spaces", offsetof(Torture, tiny_spaces), false, false},
