@@ -182,6 +182,8 @@ ImagePun *image_relocate_pun(Image *image, Word saved);
 void image_swap_words(Word start, unsigned bytes, uint64_t count);
 /* Converts the body of an object whose header has been converted; false: its size is nonsense. */
 bool image_swap_body(Oop object);
+/* The same for an object that is not the VM's own, whatever its class index. */
+bool image_swap_elements(Oop object);
 /* Exchanges the halves of every Float: doubles stored in the other word order. */
 void image_swap_float(Oop object);
 

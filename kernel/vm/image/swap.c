@@ -36,10 +36,17 @@ static unsigned element_bytes(unsigned format)
 
 bool image_swap_body(Oop object)
 {
+    if (object_class_index(object) <= CLASS_LAST_PUN) { /* the VM's own: addresses and counts */
+        image_swap_words(object + HEADER_BYTES, WORD_BYTES, object_slot_count(object));
+        return true;
+    }
+    return image_swap_elements(object);
+}
+
+bool image_swap_elements(Oop object)
+{
     Word body = (Word)(object + HEADER_BYTES), slots = object_slot_count(object);
     unsigned format = object_format(object), size = element_bytes(format);
-    if (object_class_index(object) <= CLASS_LAST_PUN)
-        size = WORD_BYTES; /* the VM's own: addresses and counts */
     if (!format_is_code(format)) {
         image_swap_words(body, size, ((uint64_t)slots << WORD_SHIFT) / size);
         return true;

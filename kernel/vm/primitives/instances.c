@@ -321,8 +321,7 @@ PrimFailure prim_get_immutability(Vm *vm, unsigned arg_count)
     return vm_return_boolean(vm, arg_count, is_immediate(object) || is_read_only(object));
 }
 
-/* Objects the VM itself writes to may not become read-only. */
-static bool must_stay_writable(Vm *vm, Oop object)
+bool vm_must_stay_writable(Vm *vm, Oop object)
 {
     Heap *heap = &vm->heap;
     unsigned format = object_format(object);
@@ -351,7 +350,7 @@ PrimFailure prim_set_immutability(Vm *vm, unsigned arg_count)
         return PRIM_BAD_RECEIVER;
     if (flag != vm->heap.true_object && flag != vm->heap.false_object)
         return PRIM_BAD_ARGUMENT;
-    if (must_stay_writable(vm, object))
+    if (vm_must_stay_writable(vm, object))
         return PRIM_INAPPROPRIATE;
     bool was = is_read_only(object);
     if (flag == vm->heap.true_object)

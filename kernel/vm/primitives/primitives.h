@@ -13,6 +13,8 @@ extern const PrimEntry prim_table[PRIM_TABLE_SIZE];
 
 /* A shallow copy (an immediate is its own); NO_OOP: no memory. */
 Oop vm_clone(Vm *vm, Oop object);
+/* Objects the VM itself writes to may not become read-only. */
+bool vm_must_stay_writable(Vm *vm, Oop object);
 
 /* The image's clocks begin at 1901-01-01 00:00: so many microseconds before 1970. */
 #define SQUEAK_EPOCH_US INT64_C(2177452800000000)
