@@ -19,7 +19,7 @@ my %stress = (
     zone     => [$all, '--code-zone=48K'],
     collect  => [$all, '--torture=scavenge:200,collect:10000,move,poison'],
     deopt    => [$all, '--torture=deopt'],
-    together => [$all, '--code-zone=48K', '--torture=deopt:3,scavenge:200,collect:5000,move,poison,seed:3'],
+    together => [$all, '--code-zone=48K', '--torture=deopt:3,scavenge:200,collect:5000,move,poison,seed:3,code-full:50,tiny-spaces'],
 );
 # Of each configuration what is said about it; `tests` limits what is run.
 my @matrix;
