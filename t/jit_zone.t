@@ -83,7 +83,7 @@ is($answers, "true\n12\ntrue\n" x 3, '... and its clones');
 my @tortures = (
     'code-full:3',
     'code-full:7,seed:5,scavenge:3,collect:300,move,poison',
-    'code-full:2,deopt:3,tiny-spaces',
+    'code-full:3,deopt:5,tiny-spaces',
     'tiny-spaces',
     'tiny-spaces,scavenge:10,collect:3000,move,poison',
 );

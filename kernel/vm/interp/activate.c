@@ -142,6 +142,14 @@ void activate_failed(Vm *vm, unsigned args, PrimFailure failure)
 
 /* ---- Entries ---- */
 
+void activate_done(Vm *vm, bool polls)
+{
+    if (polls)
+        interp_of(vm)->activated = true;
+    else if (vm->sp < interp_of(vm)->page->limit)
+        stack_overflow(vm);
+}
+
 static void answer(Vm *vm, unsigned args, Oop value)
 {
     vm->sp += (Word)args * WORD_BYTES;
@@ -163,7 +171,7 @@ void activate_entry(Vm *vm, LookupEntry *entry, unsigned args)
         return;
     case KIND_CODE:
         build_method_frame(vm, entry, args);
-        interp_of(vm)->activated = true;
+        activate_done(vm, !entry->no_poll);
         return;
     case KIND_PRIM:
     case KIND_PRIM_FULL:

@@ -3,22 +3,11 @@
 #include "kernel/vm/interp/fast.h"
 #include "kernel/vm/interp/interp_int.h"
 
-/* Frames that are no poll point still need room. */
-static void see_to_room(Vm *vm)
-{
-    if (vm->sp < interp_of(vm)->page->limit)
-        stack_overflow(vm);
-}
-
 static PrimFailure activated(Vm *vm, PrimFailure failure, bool poll)
 {
-    if (failure != PRIM_OK)
-        return failure;
-    if (poll)
-        interp_of(vm)->activated = true;
-    else
-        see_to_room(vm);
-    return PRIM_OK;
+    if (failure == PRIM_OK)
+        activate_done(vm, poll);
+    return failure;
 }
 
 PrimFailure prim_closure_value(Vm *vm, unsigned arg_count)

@@ -379,6 +379,8 @@ static inline Oop frame_pc_oop(Oop method, Word ip)
 /* Performs an entry found by lookup on receiver and `args` arguments on the stack: runs the
  * primitive or builds the frame; then interp->activated says so to the loop. */
 void activate_entry(Vm *vm, LookupEntry *entry, unsigned args);
+/* A frame has been built: the loop owes it a poll point, or else room is seen to now. */
+void activate_done(Vm *vm, bool polls);
 /* A closure and `args` arguments on the stack: builds the frame, or answers why not. The
  * caller sees to the stack limit. */
 PrimFailure activate_closure(Vm *vm, unsigned args);
