@@ -2,7 +2,8 @@
 # The image's own tests in machine code under stress: every method compiled at its first call, with a code
 # zone so small that methods are thrown out all the time, collections all the time, frames that change tier
 # at every poll point, and all of these together, over collectors and variants, natively and on the
-# simulated processor. By default a part of it; all with OSVM_TEST_LONG.
+# simulated processor; in logical time, so that what fails fails again. By default a part of it; all with
+# OSVM_TEST_LONG.
 use strict;
 use warnings;
 use Test::More;
@@ -46,7 +47,7 @@ my @short = (
 
 for my $c ($long ? @matrix : @short) {
     my $name = "$c->{stress}, $c->{gc}, $c->{variant}, $c->{cpu}";
-    my @options = (@{$stress{$c->{stress}}}, "--gc=$c->{gc}", "--cpu=$c->{cpu}", '--log=info');
+    my @options = (@{$stress{$c->{stress}}}, "--gc=$c->{gc}", "--cpu=$c->{cpu}", '--deterministic', '--log=info');
     push @options, '--check' if $c->{variant} eq 'checked';
     my @lines = split /\n/, `timeout 1500 $osvm @options test --tap $c->{tests} 2>&1`;
     is($?, 0, "$name: ends normally");
