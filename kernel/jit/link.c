@@ -184,9 +184,8 @@ static bool calls(const Piece *piece, const JitSend *site, const Piece *target)
     return address - target->start < jit_piece_bytes(target);
 }
 
-static bool cache_has(Vm *vm, const Piece *cache, const Piece *target)
+static bool cache_has(const Piece *cache, const Piece *target)
 {
-    (void)vm;
     for (unsigned i = 0; i < cache->cases; i++)
         if (jit_pool(cache)[POOL_FIXED + 2 * i + 1] - target->start < jit_piece_bytes(target))
             return true;
@@ -220,7 +219,7 @@ static void unlink_where(Vm *vm, bool (*wanted)(Vm *, Piece *, JitSend *, void *
 static bool goes_to(Vm *vm, Piece *piece, JitSend *site, void *target)
 {
     Piece *cache = cache_of(vm, piece, site);
-    return cache ? cache_has(vm, cache, target) : calls(piece, site, target);
+    return cache ? cache_has(cache, target) : calls(piece, site, target);
 }
 
 void link_remove(Vm *vm, const Piece *target)

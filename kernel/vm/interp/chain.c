@@ -1,3 +1,4 @@
+/* Walking the chain of activations, leaving activations, and cutting some out of it. */
 #include "kernel/vm/interp/chain.h"
 
 #include "kernel/bytecode/opcodes.h"
