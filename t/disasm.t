@@ -24,6 +24,9 @@ sub run {
 my ($status, $out, $err) = run(q('Object>>yourself'));
 is($status, 0, 'a method of the image') or diag($err);
 like($out, qr/^Object>>yourself$/m, 'is named');
+($status, $out, $err) = run(q('Array>>at:put:'));
+is($status, 0, 'a method that the class inherits') or diag($err);
+like($out, qr/^Object>>at:put:$/m, 'is named after the class it is from');
 
 my $method = "eachDo: aBlock\n\t1 to: self size do: [ :i | aBlock value: (self at: i) ]\n";
 ($status, $out, $err) = run('- --class=Array --bytecodes --source', $method);
@@ -90,7 +93,7 @@ like($out, qr/^refused: \S+.*: the code zone has no room for it$/m, 'each is nam
 like($out, qr/^\d+ refused: the code zone has no room for it$/m, 'and the reasons are counted');
 
 for my $wrong (["'NoSuchClass>>foo'", 66, qr/no class 'NoSuchClass'/],
-    ["'Object>>noSuch'", 66, qr/no method 'noSuch'/],
+    ["'Object>>noSuch'", 66, qr/nor inherits a method 'noSuch'/],
     ["Object", 64, qr/is no method/], ["", 64, qr/needs 'Class>>selector'/],
     ["'Object>>yourself' --jit=vax", 69, qr/vax/])
 {

@@ -5,6 +5,8 @@
 #include "kernel/vm/interp/interp_int.h"
 #include "kernel/vm/objects.h"
 
+enum { SUPERCLASSES_MAX = 1000 };
+
 /* ---- Texts ---- */
 
 static bool is_text(Oop oop)
@@ -260,7 +262,7 @@ Oop find_class(Vm *vm, const char *name)
     return NO_OOP;
 }
 
-Oop find_method(Vm *vm, Oop class, const char *selector)
+static Oop method_at(Oop class, const char *selector)
 {
     Oop dictionary = follow(object_slot(class, CLASS_METHOD_DICT));
     if (!is_object(dictionary) || object_slot_count(dictionary) <= METHOD_DICT_SELECTORS)
@@ -270,4 +272,16 @@ Oop find_method(Vm *vm, Oop class, const char *selector)
         if (text_is(follow(object_slot(dictionary, s)), selector))
             return follow(object_slot(methods, s - METHOD_DICT_SELECTORS));
     return NO_OOP;
+}
+
+Oop find_method(Vm *vm, Oop class, const char *selector)
+{
+    Oop method = NO_OOP;
+    /* a damaged image may have a ring of superclasses */
+    for (unsigned depth = 0; !method && depth < SUPERCLASSES_MAX && looks_like_class(vm, class);
+         depth++) {
+        method = method_at(class, selector);
+        class = follow(object_slot(class, CLASS_SUPERCLASS));
+    }
+    return method;
 }

@@ -27,7 +27,7 @@ const char *name_space(const Vm *vm, Word address);
 
 /* The class named "Array" or "Array class"; NO_OOP: there is none. */
 Oop find_class(Vm *vm, const char *name);
-/* The method in that class itself; NO_OOP: there is none. */
+/* The method which instances of the class run, its own or inherited; NO_OOP: there is none. */
 Oop find_method(Vm *vm, Oop class, const char *selector);
 
 #endif

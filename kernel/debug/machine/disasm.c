@@ -121,8 +121,8 @@ static bool print_named(Disassembly *d, const char *class_name, const char *sele
     Oop method = find_method(d->vm, class, selector);
     if (!method || !is_code(method))
         return d->vm->setup->host->fail(d->error, OSVM_NO_INPUT,
-                                        "class %s has no method '%s' of its own", class_name,
-                                        selector);
+                                        "class %s neither has nor inherits a method '%s'",
+                                        class_name, selector);
     return print_method(d, method);
 }
 
