@@ -3,13 +3,14 @@
 # zone so small that methods are thrown out all the time, collections all the time, frames that change tier
 # at every poll point, and all of these together, over collectors and variants, natively and on the
 # simulated processor; in logical time, so that what fails fails again. By default a part of it; all with
-# OSVM_TEST_LONG.
+# OSVM_TEST_LONG, which takes hours; those rows whose names match with OSVM_ROWS=REGEX:
+#     OSVM_ROWS='together.*checked, sim' prove -v t/jit_matrix.t
 use strict;
 use warnings;
 use Test::More;
 
 my $osvm = $ENV{OSVM} || 'build/osvm';
-my $long = $ENV{OSVM_TEST_LONG};
+my $rows = $ENV{OSVM_ROWS} // ($ENV{OSVM_TEST_LONG} ? '' : undef); # undefined: the short ones
 my ($plugins) = join '', `$osvm plugins`;
 plan skip_all => 'built without JIT' unless $plugins =~ /^jit +x64 /m;
 my $simulator = $plugins =~ /^cpu +sim /m;
@@ -45,12 +46,15 @@ my @short = (
         'Process', 'Exception' : ()),
 );
 
-for my $c ($long ? @matrix : @short) {
+for my $c (defined $rows ? @matrix : @short) {
     my $name = "$c->{stress}, $c->{gc}, $c->{variant}, $c->{cpu}";
+    next if defined $rows && $name !~ /$rows/;
     my @options = (@{$stress{$c->{stress}}}, "--gc=$c->{gc}", "--cpu=$c->{cpu}", '--deterministic', '--log=info');
     push @options, '--check' if $c->{variant} eq 'checked';
+    my $start = time;
     my @lines = split /\n/, `timeout 1500 $osvm @options test --tap $c->{tests} 2>&1`;
     is($?, 0, "$name: ends normally");
+    note(sprintf '%s: %d s', $name, time - $start);
     my ($plan) = map { /^1\.\.(\d+)$/ ? $1 : () } @lines;
     my $ran = grep { /^ok \d+/ } @lines;
     ok($plan && $ran == $plan, "$name: $ran tests pass")
