@@ -157,7 +157,7 @@ typedef struct {
     uint8_t size;
     uint8_t a, b, c;
     uint16_t label;
-    int32_t extra;
+    int32_t extra;   /* the back end's own once it has been encoded */
     SWord value;
     uint32_t pc;     /* for tools: what it was made for, see kernel/jit/; 0: not said */
     uint32_t offset; /* set by `encode`: of the instruction, from the start of the code */

@@ -7,12 +7,12 @@ enum { SAVED = sizeof saved };
 
 static void load(Emit *e, Reg to, int32_t variable)
 {
-    emit_rm(e, true, 0x8B, to, mem(RBX, variable), 0);
+    emit_rm(e, true, 0x8B, to, mem(RBX, variable));
 }
 
 static void store(Emit *e, int32_t variable, Reg from)
 {
-    emit_rm(e, true, 0x89, from, mem(RBX, variable), 0);
+    emit_rm(e, true, 0x89, from, mem(RBX, variable));
 }
 
 /* RESULT is popped; on with the pc in the variable ip. */
@@ -21,7 +21,7 @@ static void resume(Emit *e, const JitVariables *v)
     load(e, RSP, v->sp);
     load(e, RBP, v->fp);
     emit_pop(e, RAX);
-    emit_rm(e, false, 0xFF, 4, mem(RBX, v->ip), 0);
+    emit_rm(e, false, 0xFF, 4, mem(RBX, v->ip));
 }
 
 static void enter(Emit *e, const JitVariables *v)
@@ -47,23 +47,23 @@ static void call_routine(Emit *e, const JitStub *stub, const JitVariables *v)
 {
     load(e, RSP, v->c_sp);
     emit_mov(e, VM_ARGUMENT, RBX);
-    emit_rm(e, false, 0xFF, 2, mem(RBX, v->routines + (int32_t)(stub->routine * WORD_BYTES)), 0);
+    emit_rm(e, false, 0xFF, 2, mem(RBX, v->routines + (int32_t)(stub->routine * WORD_BYTES)));
 }
 
 static void leaf(Emit *e, const JitStub *stub, const JitVariables *v)
 {
-    emit_rm(e, false, 0x8F, 0, mem(RBX, v->leaf_pc), 0); /* pop */
+    emit_rm(e, false, 0x8F, 0, mem(RBX, v->leaf_pc)); /* pop */
     store(e, v->sp, RSP);
     store(e, v->fp, RBP);
     call_routine(e, stub, v);
     load(e, RSP, v->sp);
-    emit_rm(e, false, 0xFF, 6, mem(RBX, v->leaf_pc), 0); /* push: calls and returns pair */
+    emit_rm(e, false, 0xFF, 6, mem(RBX, v->leaf_pc)); /* push: calls and returns pair */
     emit_byte(e, 0xC3);
 }
 
 static void switching(Emit *e, const JitStub *stub, const JitVariables *v)
 {
-    emit_rm(e, false, 0x8F, 0, mem(RBX, v->ip), 0); /* pop */
+    emit_rm(e, false, 0x8F, 0, mem(RBX, v->ip)); /* pop */
     store(e, v->sp, RSP);
     store(e, v->fp, RBP);
     call_routine(e, stub, v);
@@ -76,12 +76,15 @@ static void switching(Emit *e, const JitStub *stub, const JitVariables *v)
 
 uint32_t x64_encode_stub(const JitStub *stub, const JitVariables *variables)
 {
-    Emit e = {.out = stub->out, .capacity = stub->capacity};
+    enum { BYTES_MOST = 128 };
+    Emit e = {.out = stub->out};
+    if (stub->capacity < BYTES_MOST)
+        return 0;
     switch (stub->kind) {
     case JIT_STUB_ENTER: enter(&e, variables); break;
     case JIT_STUB_LEAVE: leave(&e, variables); break;
     case JIT_STUB_LEAF: leaf(&e, stub, variables); break;
     case JIT_STUB_SWITCH: switching(&e, stub, variables); break;
     }
-    return e.overflow ? 0 : e.at;
+    return e.at;
 }

@@ -1,4 +1,4 @@
-/* Writing x64 instructions into a buffer. A full buffer sets `overflow` and swallows the rest. */
+/* Writing x64 instructions into a buffer. */
 #ifndef OSVM_JIT_X64_EMIT_H
 #define OSVM_JIT_X64_EMIT_H
 
@@ -15,14 +15,17 @@ typedef enum {
     CC_S = 8, CC_NS = 9, CC_P = 10, CC_NP = 11, CC_L = 12, CC_GE = 13, CC_LE = 14, CC_G = 15
 } Cc;
 
+/* Whoever begins an instruction has seen to it that there is room for EMIT_MOST bytes. Fields of
+ * less than four bytes are written as four or eight, what follows writes over the rest. */
 typedef struct {
     uint8_t *out;
-    uint32_t at, capacity;
-    bool overflow;
+    uint32_t at;
 } Emit;
 
-/* A memory operand: base + (index << shift) + disp; or relative to the pc: a distance from the
- * start of the buffer. */
+enum { EMIT_MOST = 24 };
+
+/* A memory operand: base + (index << shift) + disp; or `relative` to the pc, with a distance that is
+ * not known yet. */
 typedef struct {
     Reg base, index;
     int32_t disp;
@@ -41,32 +44,40 @@ static inline Mem mem_indexed(Reg base, Reg index, unsigned shift, int32_t disp)
                  .indexed = true};
 }
 
-static inline Mem mem_relative(int32_t distance)
+static inline Mem mem_relative(void)
 {
-    return (Mem){.disp = distance, .relative = true};
+    return (Mem){.relative = true};
+}
+
+/* Little-endian, whatever the host is. */
+static inline void write_32(uint8_t *out, uint32_t value)
+{
+    out[0] = (uint8_t)value;
+    out[1] = (uint8_t)(value >> 8);
+    out[2] = (uint8_t)(value >> 16);
+    out[3] = (uint8_t)(value >> 24);
+}
+
+/* `bytes`, the first lowest; `count` of them belong to the instruction. */
+static inline void emit_bytes(Emit *e, uint64_t bytes, unsigned count)
+{
+    uint8_t *out = e->out + e->at;
+    e->at += count;
+    write_32(out, (uint32_t)bytes);
+    write_32(out + 4, (uint32_t)(bytes >> 32));
 }
 
 static inline void emit_byte(Emit *e, unsigned byte)
 {
-    if (e->at < e->capacity)
-        e->out[e->at++] = (uint8_t)byte;
-    else
-        e->overflow = true;
+    e->out[e->at++] = (uint8_t)byte;
 }
 
 static inline void emit_32(Emit *e, uint32_t value)
 {
-    if (e->capacity - e->at >= sizeof value) { /* the host may be of the other byte order */
-        e->out[e->at] = (uint8_t)value;
-        e->out[e->at + 1] = (uint8_t)(value >> 8);
-        e->out[e->at + 2] = (uint8_t)(value >> 16);
-        e->out[e->at + 3] = (uint8_t)(value >> 24);
-        e->at += sizeof value;
-    } else
-        e->overflow = true;
+    write_32(e->out + e->at, value);
+    e->at += 4;
 }
 
-void emit_64(Emit *e, uint64_t value);
 static inline bool fits_8(int64_t value)
 {
     return value == (int8_t)value;
@@ -77,10 +88,9 @@ static inline bool fits_32(int64_t value)
     return value == (int32_t)value;
 }
 
-/* Opcodes: one byte, or 0x0Fxx for two. `wide`: 64-bit operands. `immediate`: bytes that follow
- * the operand, for addresses relative to the pc. */
+/* Opcodes: one byte, or 0x0Fxx for two. `wide`: 64-bit operands. */
 void emit_rr(Emit *e, bool wide, unsigned opcode, unsigned reg, Reg rm);
-void emit_rm(Emit *e, bool wide, unsigned opcode, unsigned reg, Mem m, unsigned immediate);
+void emit_rm(Emit *e, bool wide, unsigned opcode, unsigned reg, Mem m);
 /* With a mandatory prefix (SSE). */
 void emit_sse_rr(Emit *e, unsigned prefix, bool wide, unsigned opcode, unsigned reg, unsigned rm);
 void emit_sse_rm(Emit *e, unsigned prefix, unsigned opcode, unsigned reg, Mem m);

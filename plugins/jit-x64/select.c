@@ -1,31 +1,29 @@
 /* Abstract instructions into x64 instructions.
  *
- * Every instruction is written once, with long branches that go nowhere yet. Then those that stay
- * in reach are made short (distances only shrink), bytes move together, and branches and pool
- * references, whose places are known from the instruction, get their distances. The choice is
- * kept in the instruction's `size`, which branches do not use.
+ * Every instruction is written once, with long branches that go nowhere yet. Those that branch or
+ * refer to the pool are chained through `extra`, which has been written by then. Along the chain,
+ * branches that reach with one byte are made short, and what lies between moves together; then
+ * all get their distances. The choice is kept in the instruction's `size`, which branches do not
+ * use.
  */
-#include <string.h>
-
 #include "x64.h"
 
-enum { SHORT = 1, LONGEST = 32, LONG_JUMP = 5, LONG_BRANCH = 6, SHORT_BRANCH = 2 };
+#include <string.h>
+
+enum { SHORT = 1, LONG_JUMP = 5, LONG_BRANCH = 6, SHORT_BRANCH = 2 };
+
+enum { NOWHERE = -1 }; /* the end of the chain */
 
 typedef struct {
     Emit e;
     const JitCode *code;
-    uint32_t *labels; /* offsets */
+    uint32_t *labels; /* indices of the instructions */
+    int32_t first;    /* of the chain */
 } Select;
 
 static Reg machine(unsigned reg)
 {
     return (Reg)x64_registers[reg];
-}
-
-/* A word of the pool, which ends where the code begins. */
-static Mem pool(const Select *s, SWord index)
-{
-    return mem_relative((int32_t)(((SWord)index - (SWord)s->code->pool_words) * WORD_BYTES));
 }
 
 static Mem operand_of(const JitInstruction *i)
@@ -42,15 +40,12 @@ static Mem indexed(const JitInstruction *i)
 
 static void jump(Select *s)
 {
-    emit_byte(&s->e, 0xE9);
-    emit_32(&s->e, 0);
+    emit_bytes(&s->e, 0xE9, LONG_JUMP);
 }
 
 static void branch(Select *s, Cc cc)
 {
-    emit_byte(&s->e, 0x0F);
-    emit_byte(&s->e, 0x80 | cc);
-    emit_32(&s->e, 0);
+    emit_bytes(&s->e, 0x0F | (0x80u | cc) << 8, LONG_BRANCH);
 }
 
 static Cc condition_code(unsigned condition)
@@ -93,7 +88,7 @@ static void test_bits(Select *s, Reg reg, int64_t mask)
 static void compare_loaded_constant(Select *s, Mem m, int32_t value)
 {
     unsigned bytes = fits_8(value) ? 1 : 4;
-    emit_rm(&s->e, true, bytes == 1 ? 0x83 : 0x81, ALU_CMP, m, bytes);
+    emit_rm(&s->e, true, bytes == 1 ? 0x83 : 0x81, ALU_CMP, m);
     if (bytes == 1)
         emit_byte(&s->e, (uint8_t)value);
     else
@@ -102,7 +97,7 @@ static void compare_loaded_constant(Select *s, Mem m, int32_t value)
 
 static void count_down(Select *s, JitInstruction *i)
 {
-    emit_rm(&s->e, true, 0x83, ALU_SUB, operand_of(i), 1);
+    emit_rm(&s->e, true, 0x83, ALU_SUB, operand_of(i));
     emit_byte(&s->e, 1);
     branch(s, CC_S);
 }
@@ -137,14 +132,14 @@ static void float_branch(Select *s, JitInstruction *i)
 static void load(Select *s, Reg to, Mem m, unsigned size)
 {
     static const uint16_t opcodes[] = {0x0FB6, 0x0FB7, 0x8B, 0x8B};
-    emit_rm(&s->e, size == 3, opcodes[size], to, m, 0);
+    emit_rm(&s->e, size == 3, opcodes[size], to, m);
 }
 
 static void store(Select *s, Reg from, Mem m, unsigned size)
 {
     if (size == 1)
         emit_byte(&s->e, 0x66);
-    emit_rm(&s->e, size == 3, size == 0 ? 0x88 : 0x89, from, m, 0);
+    emit_rm(&s->e, size == 3, size == 0 ? 0x88 : 0x89, from, m);
 }
 
 static void push_constant(Select *s, int64_t value)
@@ -164,7 +159,7 @@ static void push_constant(Select *s, int64_t value)
 
 static void lea(Select *s, Reg to, Reg base, int32_t offset)
 {
-    emit_rm(&s->e, true, 0x8D, to, mem(base, offset), 0);
+    emit_rm(&s->e, true, 0x8D, to, mem(base, offset));
 }
 
 /* ---- Arithmetic ---- */
@@ -222,22 +217,22 @@ static bool select_one(Select *s, JitInstruction *i)
     Emit *e = &s->e;
     Reg a = machine(i->a < JIT_REGISTERS ? i->a : 0), b = machine(i->b < JIT_REGISTERS ? i->b : 0);
     switch ((JitOperation)i->operation) {
-    case JIT_LABEL: s->labels[i->label] = e->at; break;
+    case JIT_LABEL: s->labels[i->label] = (uint32_t)(i - s->code->instructions); break;
     case JIT_MOVE: emit_mov(e, a, b); break;
     case JIT_CONSTANT: emit_constant(e, a, (int64_t)i->value); break;
-    case JIT_LITERAL: load(s, a, pool(s, i->value), 3); break;
+    case JIT_LITERAL: load(s, a, mem_relative(), 3); break;
     case JIT_LOAD: load(s, a, operand_of(i), i->size); break;
     case JIT_LOAD_INDEXED: load(s, a, indexed(i), i->size); break;
     case JIT_STORE: store(s, a, operand_of(i), i->size); break;
     case JIT_STORE_INDEXED: store(s, a, indexed(i), i->size); break;
     case JIT_STORE_CONSTANT:
-        emit_rm(e, true, 0xC7, 0, operand_of(i), 4);
+        emit_rm(e, true, 0xC7, 0, operand_of(i));
         emit_32(e, (uint32_t)i->extra);
         break;
     case JIT_PUSH: emit_push(e, a); break;
     case JIT_PUSH_CONSTANT: push_constant(s, (int64_t)i->value); break;
-    case JIT_PUSH_LITERAL: emit_rm(e, false, 0xFF, 6, pool(s, i->value), 0); break;
-    case JIT_PUSH_LOADED: emit_rm(e, false, 0xFF, 6, operand_of(i), 0); break;
+    case JIT_PUSH_LITERAL: emit_rm(e, false, 0xFF, 6, mem_relative()); break;
+    case JIT_PUSH_LOADED: emit_rm(e, false, 0xFF, 6, operand_of(i)); break;
     case JIT_POP: emit_pop(e, a); break;
     case JIT_DROP: lea(s, RSP, RSP, (int32_t)(i->value * WORD_BYTES)); break;
     case JIT_ADD: emit_alu(e, ALU_ADD, a, b); break;
@@ -280,11 +275,11 @@ static bool select_one(Select *s, JitInstruction *i)
         branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_LOADED:
-        emit_rm(e, true, ALU_CMP << 3 | 3, a, operand_of(i), 0);
+        emit_rm(e, true, ALU_CMP << 3 | 3, a, operand_of(i));
         branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_LITERAL:
-        emit_rm(e, true, ALU_CMP << 3 | 3, a, pool(s, i->value), 0);
+        emit_rm(e, true, ALU_CMP << 3 | 3, a, mem_relative());
         branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_BITS:
@@ -292,7 +287,7 @@ static bool select_one(Select *s, JitInstruction *i)
         branch(s, condition_code(i->condition));
         break;
     case JIT_BRANCH_BITS_LOADED:
-        emit_rm(e, false, 0xF7, 0, operand_of(i), 4);
+        emit_rm(e, false, 0xF7, 0, operand_of(i));
         emit_32(e, (uint32_t)i->extra);
         branch(s, condition_code(i->condition));
         break;
@@ -302,9 +297,9 @@ static bool select_one(Select *s, JitInstruction *i)
         break;
     case JIT_COUNT_DOWN: count_down(s, i); break;
     case JIT_JUMP_REGISTER: emit_rr(e, false, 0xFF, 4, a); break;
-    case JIT_JUMP_LOADED: emit_rm(e, false, 0xFF, 4, operand_of(i), 0); break;
-    case JIT_CALL_LOADED: emit_rm(e, false, 0xFF, 2, operand_of(i), 0); break;
-    case JIT_CALL_LITERAL: emit_rm(e, false, 0xFF, 2, pool(s, i->value), 0); break;
+    case JIT_JUMP_LOADED: emit_rm(e, false, 0xFF, 4, operand_of(i)); break;
+    case JIT_CALL_LOADED: emit_rm(e, false, 0xFF, 2, operand_of(i)); break;
+    case JIT_CALL_LITERAL: emit_rm(e, false, 0xFF, 2, mem_relative()); break;
     case JIT_FRAME:
         emit_push(e, RBP);
         emit_mov(e, RBP, RSP);
@@ -315,7 +310,7 @@ static bool select_one(Select *s, JitInstruction *i)
         break;
     case JIT_RETURN: return_from(s, i->value); break;
     case JIT_SET_RETURN: emit_push(e, a); break;
-    case JIT_TAKE_RETURN: emit_rm(e, false, 0x8F, 0, operand_of(i), 0); break;
+    case JIT_TAKE_RETURN: emit_rm(e, false, 0x8F, 0, operand_of(i)); break;
     case JIT_FLOAT_FROM_BITS: emit_sse_rr(e, 0x66, true, 0x6E, i->a, b); break;
     case JIT_FLOAT_TO_BITS: emit_sse_rr(e, 0x66, true, 0x7E, i->b, a); break;
     case JIT_FLOAT_LOAD: emit_sse_rm(e, 0xF2, 0x10, i->a, operand_of(i)); break;
@@ -335,107 +330,117 @@ static bool select_one(Select *s, JitInstruction *i)
 
 /* ---- Putting them together ---- */
 
-static bool is_branch(const JitInstruction *i)
-{
-    return (i->operation >= JIT_ADD_CHECKED && i->operation <= JIT_ADD_CONSTANT_CHECKED) ||
-           (i->operation >= JIT_JUMP && i->operation <= JIT_COUNT_DOWN) ||
-           i->operation == JIT_FLOAT_BRANCH;
-}
+/* What has a distance to something. */
+enum { TO_LABEL = 1, TO_POOL = 2 };
+static const uint8_t distances[JIT_OPERATIONS] = {
+    [JIT_ADD_CHECKED] = TO_LABEL, [JIT_SUBTRACT_CHECKED] = TO_LABEL,
+    [JIT_MULTIPLY_CHECKED] = TO_LABEL, [JIT_ADD_CONSTANT_CHECKED] = TO_LABEL,
+    [JIT_JUMP] = TO_LABEL, [JIT_BRANCH] = TO_LABEL, [JIT_BRANCH_CONSTANT] = TO_LABEL,
+    [JIT_BRANCH_LOADED] = TO_LABEL, [JIT_BRANCH_BITS] = TO_LABEL,
+    [JIT_BRANCH_BITS_LOADED] = TO_LABEL, [JIT_BRANCH_LOADED_CONSTANT] = TO_LABEL,
+    [JIT_COUNT_DOWN] = TO_LABEL, [JIT_FLOAT_BRANCH] = TO_LABEL,
+    [JIT_BRANCH_LITERAL] = TO_LABEL | TO_POOL, [JIT_LITERAL] = TO_POOL,
+    [JIT_PUSH_LITERAL] = TO_POOL, [JIT_CALL_LITERAL] = TO_POOL,
+};
 
-/* Distances from an instruction's first byte, LONGEST bytes from its last at most. */
-static void shorten(const Select *s)
+/* All of them, with long branches, each at its `offset`. */
+static bool write_long(Select *s)
 {
-    for (uint32_t n = 0; n < s->code->count; n++) {
-        JitInstruction *i = &s->code->instructions[n];
-        if (!is_branch(i))
+    const JitCode *code = s->code;
+    int32_t last = -1;
+    for (uint32_t n = 0; n < code->count; n++) {
+        JitInstruction *i = &code->instructions[n];
+        i->offset = s->e.at;
+        if (code->capacity - s->e.at < EMIT_MOST || !select_one(s, i))
+            return false;
+        if (!distances[i->operation])
             continue;
-        int64_t distance = (int64_t)s->labels[i->label] - (int64_t)i->offset;
-        bool reaches = fits_8(distance) && fits_8(distance - LONGEST);
-        i->size = reaches && i->operation != JIT_FLOAT_BRANCH ? SHORT : 0;
+        *(last < 0 ? &s->first : &code->instructions[last].extra) = (int32_t)n;
+        last = (int32_t)n;
     }
+    *(last < 0 ? &s->first : &code->instructions[last].extra) = NOWHERE;
+    return true;
 }
 
-static void make_short(uint8_t *bytes, bool always)
+static uint32_t end_of(const Select *s, uint32_t n)
 {
-    bytes[0] = always ? 0xEB : bytes[1] - 0x10; /* 0F 8x: 7x */
+    return n + 1 < s->code->count ? s->code->instructions[n + 1].offset : s->e.at;
 }
 
-static void add_32(uint8_t *bytes, uint32_t value)
+/* `length`: of the branch at its end. Forward, the target is at its old place, and both will
+ * come closer by the same or more; back, both are at their new ones. */
+static bool reaches(const Select *s, uint32_t n, uint32_t old_end, uint32_t removed, uint32_t length)
 {
-    uint32_t old = 0;
-    for (int i = 0; i < 4; i++)
-        old |= (uint32_t)bytes[i] << 8 * i;
-    old += value;
-    for (int i = 0; i < 4; i++)
-        bytes[i] = (uint8_t)(old >> 8 * i);
+    uint32_t target = s->labels[s->code->instructions[n].label];
+    int64_t to = s->code->instructions[target].offset;
+    int64_t from = target > n ? old_end : (int64_t)old_end - removed - length + SHORT_BRANCH;
+    return fits_8(to - from);
 }
 
-/* References to the pool, which does not move, from an instruction that has moved down by `by`. */
-static void keep_pool(const JitInstruction *i, uint8_t *end, uint32_t by)
-{
-    switch (i->operation) {
-    case JIT_LITERAL:
-    case JIT_PUSH_LITERAL:
-    case JIT_CALL_LITERAL: add_32(end - 4, by); break;
-    case JIT_BRANCH_LITERAL: add_32(end - LONG_BRANCH - 4, by); break;
-    default: break;
-    }
-}
-
-/* Moves everything to its place; labels and offsets are final then. */
+/* Moves everything to its place; offsets are final then. */
 static void move_together(Select *s)
 {
     uint8_t *out = s->code->out;
-    uint32_t removed = 0, moved = 0; /* bytes that have gone; old offset up to which others moved */
-    for (uint32_t n = 0; n < s->code->count; n++) {
+    uint32_t next = 0, removed = 0, moved = 0; /* bytes that have gone; old offset up to which
+                                                  others have moved */
+    for (int32_t n = s->first; n != NOWHERE; n = s->code->instructions[n].extra) {
         JitInstruction *i = &s->code->instructions[n];
-        uint32_t end = n + 1 < s->code->count ? i[1].offset : s->e.at;
-        keep_pool(i, out + end, removed);
-        i->offset -= removed;
-        if (i->operation == JIT_LABEL)
-            s->labels[i->label] = i->offset;
-        if (!is_branch(i) || i->size != SHORT)
+        if (!(distances[i->operation] & TO_LABEL))
             continue;
-        uint32_t last = end - (i->operation == JIT_JUMP ? LONG_JUMP : LONG_BRANCH);
-        make_short(out + last, i->operation == JIT_JUMP);
-        last += SHORT_BRANCH;
-        memmove(out + moved - removed, out + moved, last - moved);
-        removed += end - last;
+        for (; next <= (uint32_t)n; next++)
+            s->code->instructions[next].offset -= removed;
+        bool always = i->operation == JIT_JUMP;
+        uint32_t end = end_of(s, (uint32_t)n), length = always ? LONG_JUMP : LONG_BRANCH;
+        bool is_short = i->operation != JIT_FLOAT_BRANCH &&
+                        reaches(s, (uint32_t)n, end, removed, length);
+        i->size = is_short ? SHORT : 0;
+        if (!is_short)
+            continue;
+        uint8_t *branch = out + end - length;
+        branch[0] = always ? 0xEB : branch[1] - 0x10; /* 0F 8x: 7x */
+        memmove(out + moved - removed, out + moved, end - length + SHORT_BRANCH - moved);
+        removed += length - SHORT_BRANCH;
         moved = end;
     }
+    for (; next < s->code->count; next++)
+        s->code->instructions[next].offset -= removed;
     memmove(out + moved - removed, out + moved, s->e.at - moved);
     s->e.at -= removed;
 }
 
-static void aim(const Select *s)
+static void aim_branch(const Select *s, const JitInstruction *i, uint32_t end)
 {
     uint8_t *out = s->code->out;
-    for (uint32_t n = 0; n < s->code->count; n++) {
+    uint32_t distance = s->code->instructions[s->labels[i->label]].offset - end;
+    if (i->size == SHORT)
+        out[end - 1] = (uint8_t)distance;
+    else
+        write_32(out + end - 4, distance);
+    if (i->operation == JIT_FLOAT_BRANCH && i->condition == JIT_NOT_EQUAL)
+        write_32(out + end - LONG_BRANCH - 4, distance + LONG_BRANCH);
+}
+
+static void aim(const Select *s)
+{
+    for (int32_t n = s->first; n != NOWHERE; n = s->code->instructions[n].extra) {
         const JitInstruction *i = &s->code->instructions[n];
-        uint32_t end = n + 1 < s->code->count ? i[1].offset : s->e.at;
-        if (!is_branch(i))
-            continue;
-        uint32_t distance = s->labels[i->label] - end;
-        if (i->size == SHORT)
-            out[end - 1] = (uint8_t)distance;
-        else
-            add_32(out + end - 4, distance);
-        if (i->operation == JIT_FLOAT_BRANCH && i->condition == JIT_NOT_EQUAL)
-            add_32(out + end - LONG_BRANCH - 4, distance + LONG_BRANCH);
+        uint32_t end = end_of(s, (uint32_t)n);
+        if (distances[i->operation] & TO_LABEL) {
+            aim_branch(s, i, end);
+            end -= i->size == SHORT ? SHORT_BRANCH : LONG_BRANCH;
+        }
+        if (distances[i->operation] & TO_POOL) /* it ends where the code begins */
+            write_32(s->code->out + end - 4,
+                     (uint32_t)((i->value - (SWord)s->code->pool_words) * WORD_BYTES) - end);
     }
 }
 
 uint32_t x64_encode(const JitCode *code)
 {
     uint32_t labels[code->labels + 1];
-    Select s = {.code = code, .labels = labels,
-                .e = {.out = code->out, .capacity = code->capacity}};
-    for (uint32_t i = 0; i < code->count; i++) {
-        code->instructions[i].offset = s.e.at;
-        if (!select_one(&s, &code->instructions[i]) || s.e.overflow)
-            return 0;
-    }
-    shorten(&s);
+    Select s = {.code = code, .labels = labels, .e = {.out = code->out}};
+    if (!write_long(&s))
+        return 0;
     move_together(&s);
     aim(&s);
     return s.e.at;
