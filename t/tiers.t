@@ -152,7 +152,7 @@ while (my @some = splice @runs, 0, 40) {
     print $out "{ #category : #running }\nTiers >> part$parts [\n\t" . join(".\n\t", @some) . "\n]\n\n";
 }
 print $out "{ #category : #running }\nTiers >> printAll [\n\t"
-    . join(".\n\t", map { "self part$_" } 1 .. $parts) . "\n]\n\n";
+    . join(".\n\t", (map { "self part$_" } 1 .. $parts), 'self ranges; comparisons') . "\n]\n\n";
 print $out <<'CLASS';
 { #category : #running }
 Tiers >> each: selector [
@@ -186,6 +186,50 @@ Tiers >> pairs: selector of: operands [
 		self print: first.
 		stream nextPutAll: ': '.
 		operands do: [ :second | self run: selector with: first with: second ].
+		self printLine ]
+]
+
+{ #category : #operands }
+Tiers >> sequences [
+	"Of every format that ranges are copied between, short and long ones, in old space and new."
+	^ { 'hello'. #hello. ''. String new: 90 withAll: $x. #[31 62 93]. (1 to: 90) asArray. {$a. 3 @ 4. nil}. #().
+		(String with: (Character value: 960) with: $b). (WordArray with: 5 with: 7). 3 @ 4. nil. 7 }
+]
+
+{ #category : #running }
+Tiers >> range: range of: target from: source [
+	| copy |
+	copy := target copy.
+	self print: (self answer: [
+		copy replaceFrom: (range at: 1) to: (range at: 2)
+			with: (source == target ifTrue: [ copy ] ifFalse: [ source ]) startingAt: (range at: 3) ]).
+	stream nextPutAll: ' '
+]
+
+{ #category : #running }
+Tiers >> ranges [
+	| all |
+	all := { #(1 0 1). #(1 3 1). #(2 3 1). #(1 2 2). #(3 3 3). #(1 64 1). #(2 90 1). #(1 89 2). #(10 73 5). #(0 2 1). #(2 0 1).
+		#(1 2 0). #(3 90 2). #(1 91 1). {2. 3. nil}. {nil. 3. 1}. {1. 1152921504606846975. 1}. {1. 2. -1152921504606846976} }.
+	self sequences do: [ :target |
+		self sequences do: [ :source |
+			stream := WriteStream new.
+			all do: [ :range | self range: range of: target from: source ].
+			all do: [ :range | self range: range of: target from: target ].
+			self printLine ] ]
+]
+
+{ #category : #running }
+Tiers >> comparisons [
+	| all |
+	all := self sequences , { 'hellp'. 'hell'. 'hello, world'. 'hello, World'. 'hello, worlds'. #[]. #[200 1]. #[31 200].
+		(String new: 90 withAll: $x) , 'y'. (String new: 90 withAll: $x) , 'z'. String new: 300 withAll: $x }.
+	all do: [ :each |
+		stream := WriteStream new.
+		all do: [ :other |
+			each isString ifTrue: [
+				self print: (self answer: [ each compareWith: other ]).
+				stream nextPutAll: ' ' ] ].
 		self printLine ]
 ]
 

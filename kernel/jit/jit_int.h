@@ -1,6 +1,7 @@
 /* Inside the JIT: the code zone, what is known of each piece of machine code, the builder.
  *
- *   bytecodes.c  one method: bytecodes -> abstract instructions, with arithmetic.c, primitives.c
+ *   bytecodes.c  one method: bytecodes -> abstract instructions, with arithmetic.c, primitives.c,
+ *                bulk.c
  *   sim.c        the simulated stack: what has been pushed, but not yet into memory
  *   build.c      the array of abstract instructions, labels, pool
  *   compile.c    runs the above, encodes, installs
@@ -450,6 +451,18 @@ PrimitiveRest unit_primitive(Unit *u);
 void unit_stub_jump(Unit *u, Routine routine);
 /* `to` := the class of `object`; to `slow` if one of them is a forwarder. D and E are lost. */
 void unit_class_of(Unit *u, unsigned to, unsigned object, unsigned slow);
+/* Of a primitive inline. Offset from SP of argument `index`; */
+SWord unit_argument(const Unit *u, unsigned index);
+/* RESULT is the answer; */
+void unit_answer(Unit *u);
+/* D := the low header half of the object, E := its format, B := its number of slots; */
+void unit_read_header(Unit *u, unsigned object, unsigned slow);
+/* B := the number of bytes of the byte object whose slots and format are in B and E. E is lost. */
+void unit_byte_count(Unit *u, unsigned slow);
+
+/* bulk.c */
+void unit_replace(Unit *u, unsigned slow);
+void unit_compare(Unit *u, unsigned slow);
 
 /* compile.c */
 /* `flags`: FRAME_CAREFUL: receivers may be contexts, or lack the variables used. */

@@ -6,7 +6,7 @@
 
 #define SLOT(i) ((SWord)(HEADER_BYTES + (Word)(i) * WORD_BYTES))
 
-static void answer(Unit *u)
+void unit_answer(Unit *u)
 {
     op_v(&u->b, JIT_RETURN, (SWord)u->args + 1);
 }
@@ -29,7 +29,7 @@ static bool quick(Unit *u)
     case QUICK_INTEGER: op_av(b, JIT_CONSTANT, JIT_RESULT, (SWord)small_integer_oop(value)); break;
     case QUICK_VARIABLE: op_load(b, JIT_RESULT, JIT_RECEIVER, SLOT(value), WORD_SHIFT); break;
     }
-    answer(u);
+    unit_answer(u);
     return true;
 }
 
@@ -85,20 +85,18 @@ static bool wants_error(const Unit *u)
 /* ---- Inline: what fails falls through to the routine, with RECEIVER and the stack as they were
  * ---- */
 
-/* Offset from SP of argument `index`. */
-static SWord argument(const Unit *u, unsigned index)
+SWord unit_argument(const Unit *u, unsigned index)
 {
     return (SWord)(u->b.jit->ops->return_on_stack + u->args - 1 - index) * WORD_BYTES;
 }
 
-/* D := the low header half of RECEIVER, E := its format, B := its number of slots. */
-static void read_header(Unit *u, unsigned slow)
+void unit_read_header(Unit *u, unsigned object, unsigned slow)
 {
     Build *b = &u->b;
     unsigned overflow = build_label(b), on = build_label(b);
-    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_RECEIVER, TAG_MASK, slow);
-    op_load(b, JIT_D, JIT_RECEIVER, 0, 2);
-    op_load(b, JIT_B, JIT_RECEIVER, HEADER_BYTES - 1, 0);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, object, TAG_MASK, slow);
+    op_load(b, JIT_D, object, 0, 2);
+    op_load(b, JIT_B, object, HEADER_BYTES - 1, 0);
     op_ab(b, JIT_MOVE, JIT_E, JIT_D);
     op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_E, HEADER_FORMAT_SHIFT);
     op_av(b, JIT_AND_CONSTANT, JIT_E, 0x1F);
@@ -106,7 +104,7 @@ static void read_header(Unit *u, unsigned slow)
     build_here(b, on);
     build_cold(b);
     build_here(b, overflow);
-    op_load(b, JIT_B, JIT_RECEIVER, -HEADER_BYTES, WORD_BITS == 64 ? WORD_SHIFT : 2);
+    op_load(b, JIT_B, object, -HEADER_BYTES, WORD_BITS == 64 ? WORD_SHIFT : 2);
     if (WORD_BITS == 64) { /* the count lies below the mark */
         op_av(b, JIT_SHIFT_LEFT_CONSTANT, JIT_B, 8);
         op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_B, 8);
@@ -119,14 +117,13 @@ static void read_header(Unit *u, unsigned slow)
 static void read_index(Unit *u, unsigned slow)
 {
     Build *b = &u->b;
-    op_load(b, JIT_A, JIT_SP, argument(u, 0), WORD_SHIFT);
+    op_load(b, JIT_A, JIT_SP, unit_argument(u, 0), WORD_SHIFT);
     op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_A, 1, slow);
     op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_A, SMALL_INTEGER_SHIFT);
     op_av(b, JIT_ADD_CONSTANT, JIT_A, -1);
 }
 
-/* B := the number of bytes of the byte object whose slots and format are in B and E. */
-static void byte_count(Unit *u, unsigned slow)
+void unit_byte_count(Unit *u, unsigned slow)
 {
     Build *b = &u->b;
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_BELOW, JIT_E, FORMAT_BYTES, slow);
@@ -154,19 +151,19 @@ static void inline_at(Unit *u, bool string, unsigned slow)
     Build *b = &u->b;
     unsigned bytes = build_label(b);
     read_index(u, slow);
-    read_header(u, slow);
+    unit_read_header(u, JIT_RECEIVER, slow);
     if (!string) {
         op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, FORMAT_INDEXABLE, bytes);
         op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
         indexed(u, JIT_LOAD_INDEXED, JIT_RESULT, WORD_SHIFT);
-        answer(u);
+        unit_answer(u);
     }
     build_here(b, bytes);
-    byte_count(u, slow);
+    unit_byte_count(u, slow);
     op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
     indexed(u, JIT_LOAD_INDEXED, JIT_RESULT, 0);
     tag(u, JIT_RESULT, string);
-    answer(u);
+    unit_answer(u);
 }
 
 /* The slot at A of RECEIVER, just stored, holds C. */
@@ -198,19 +195,19 @@ static void inline_at_put(Unit *u, bool string, unsigned slow)
     Build *b = &u->b;
     unsigned bytes = build_label(b);
     read_index(u, slow);
-    read_header(u, slow);
+    unit_read_header(u, JIT_RECEIVER, slow);
     op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_D, (SWord)HEADER_IMMUTABLE, slow);
-    op_load(b, JIT_C, JIT_SP, argument(u, 1), WORD_SHIFT);
+    op_load(b, JIT_C, JIT_SP, unit_argument(u, 1), WORD_SHIFT);
     if (!string) {
         op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, FORMAT_INDEXABLE, bytes);
         op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
         indexed(u, JIT_STORE_INDEXED, JIT_C, WORD_SHIFT);
         barrier(u);
-        op_load(b, JIT_RESULT, JIT_SP, argument(u, 1), WORD_SHIFT);
-        answer(u);
+        op_load(b, JIT_RESULT, JIT_SP, unit_argument(u, 1), WORD_SHIFT);
+        unit_answer(u);
     }
     build_here(b, bytes);
-    byte_count(u, slow);
+    unit_byte_count(u, slow);
     op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
     op_ab(b, JIT_MOVE, JIT_RESULT, JIT_C);
     op_ab(b, JIT_MOVE, JIT_D, JIT_C);
@@ -220,21 +217,21 @@ static void inline_at_put(Unit *u, bool string, unsigned slow)
     op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_C, string ? TAG_BITS : SMALL_INTEGER_SHIFT);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_C, 255, slow);
     indexed(u, JIT_STORE_INDEXED, JIT_C, 0);
-    answer(u);
+    unit_answer(u);
 }
 
 static void inline_size(Unit *u, unsigned slow)
 {
     Build *b = &u->b;
     unsigned bytes = build_label(b), done = build_label(b);
-    read_header(u, slow);
+    unit_read_header(u, JIT_RECEIVER, slow);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, FORMAT_INDEXABLE, bytes);
     build_here(b, done);
     op_ab(b, JIT_MOVE, JIT_RESULT, JIT_B);
     tag(u, JIT_RESULT, false);
-    answer(u);
+    unit_answer(u);
     build_here(b, bytes);
-    byte_count(u, slow);
+    unit_byte_count(u, slow);
     op_jump(b, done);
 }
 
@@ -339,7 +336,7 @@ static void allocate(Unit *u, unsigned slow)
         .value = HEADER_BYTES - WORD_BYTES};
     op_av(b, JIT_ADD_CONSTANT, JIT_B, -1);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_B, 0, fill);
-    answer(u);
+    unit_answer(u);
     build_cold(b);
     build_here(b, unsized); /* an object without slots has room for one */
     op_av(b, JIT_CONSTANT, JIT_B, 1);
@@ -364,7 +361,7 @@ static void inline_new_sized(Unit *u, unsigned slow)
 {
     Build *b = &u->b;
     unsigned bytes = build_label(b), ready = build_label(b);
-    op_load(b, JIT_A, JIT_SP, argument(u, 0), WORD_SHIFT);
+    op_load(b, JIT_A, JIT_SP, unit_argument(u, 0), WORD_SHIFT);
     op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_A, 1, slow);
     op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_A, SMALL_INTEGER_SHIFT);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_A, INLINE_SLOTS_MOST, slow);
@@ -415,10 +412,10 @@ static void inline_identity(Unit *u)
 {
     Build *b = &u->b;
     unsigned differ = build_label(b);
-    op_load(b, JIT_A, JIT_SP, argument(u, 0), WORD_SHIFT);
+    op_load(b, JIT_A, JIT_SP, unit_argument(u, 0), WORD_SHIFT);
     op_load(b, JIT_RESULT, JIT_VM, VAR(heap.true_object), WORD_SHIFT);
     op_branch(b, JIT_NOT_EQUAL, JIT_A, JIT_RECEIVER, differ);
-    answer(u);
+    unit_answer(u);
     build_here(b, differ); /* they may still be one object, forwarded: the routine knows */
 }
 
@@ -431,7 +428,7 @@ static void inline_character(Unit *u, unsigned code, unsigned slow)
     op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_RESULT, SMALL_INTEGER_SHIFT);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_RESULT, (SWord)CHARACTER_MAX, slow);
     tag(u, JIT_RESULT, true);
-    answer(u);
+    unit_answer(u);
 }
 
 static void inline_code(Unit *u, unsigned slow)
@@ -443,7 +440,7 @@ static void inline_code(Unit *u, unsigned slow)
     op_ab(b, JIT_MOVE, JIT_RESULT, JIT_RECEIVER);
     op_av(b, JIT_SHIFT_RIGHT_UNSIGNED_CONSTANT, JIT_RESULT, TAG_BITS);
     tag(u, JIT_RESULT, false);
-    answer(u);
+    unit_answer(u);
 }
 
 static void inline_hash_multiply(Unit *u, unsigned slow)
@@ -457,7 +454,7 @@ static void inline_hash_multiply(Unit *u, unsigned slow)
     op_ab(b, JIT_MULTIPLY, JIT_RESULT, JIT_A);
     op_av(b, JIT_AND_CONSTANT, JIT_RESULT, MASK);
     tag(u, JIT_RESULT, false);
-    answer(u);
+    unit_answer(u);
 }
 
 /* Of objects that have a hash already. */
@@ -469,13 +466,13 @@ static void inline_identity_hash(Unit *u, unsigned slow)
     op_av(b, JIT_AND_CONSTANT, JIT_RESULT, HASH_MAX);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, slow);
     tag(u, JIT_RESULT, false);
-    answer(u);
+    unit_answer(u);
 }
 
 static void inline_class(Unit *u, unsigned slow)
 {
     unit_class_of(u, JIT_RESULT, JIT_RECEIVER, slow);
-    answer(u);
+    unit_answer(u);
 }
 
 static void inline_primitive(Unit *u, unsigned slow)
@@ -508,7 +505,7 @@ static void inline_primitive(Unit *u, unsigned slow)
         break;
     case 170:
         if (u->args == 1)
-            op_load(&u->b, JIT_A, JIT_SP, argument(u, 0), WORD_SHIFT);
+            op_load(&u->b, JIT_A, JIT_SP, unit_argument(u, 0), WORD_SHIFT);
         if (u->args <= 1)
             inline_character(u, u->args == 1 ? JIT_A : JIT_RECEIVER, slow);
         break;
@@ -516,9 +513,17 @@ static void inline_primitive(Unit *u, unsigned slow)
         if (u->args == 0)
             inline_code(u, slow);
         break;
+    case 105:
+        if (u->args == 4)
+            unit_replace(u, slow);
+        break;
     case 110:
         if (u->args == 1)
             inline_identity(u);
+        break;
+    case 158:
+        if (u->args == 1)
+            unit_compare(u, slow);
         break;
     case 207: inline_full_value(u, slow); break;
     default: break;
