@@ -99,6 +99,7 @@ $(foreach p,$(HEAP_PLUGINS) $(PRIM_PLUGINS),$(foreach w,$(or $(WIDTHS_$p),32 64)
     $(foreach v,$(or $(VARIANTS_$p),production checked),\
         $(eval $(call plugin_rule,$p,$w,$(if $(filter checked,$v),.checked))))))
 
+all: $(PLUGINS)
 $(BUILD)/osvm: $(call objects,any,kernel/main.c) $(call libs,$(LIBS),) | $(PLUGINS)
 	$(call SAY,ld,$@)
 	$(Q)$(CC) $(LINK) -o $@ $(filter %.o %.a,$^) -ldl -lm

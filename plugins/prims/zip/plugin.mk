@@ -1,0 +1,2 @@
+LDLIBS_prims-zip := -lz
+NEEDS += zlib
