@@ -2,11 +2,10 @@
  *
  *     heap_gc_conformance.64 [PLUGIN.so...]    without arguments: those of the build
  */
-// LINK: t/support/mock_host.c t/support/mock_mm.c t/support/gc_rig.c t/support/gc_judge.c t/support/gc_shadow.c
+// LINK: t/support/confession.c t/support/mock_host.c t/support/mock_mm.c t/support/gc_rig.c t/support/gc_judge.c t/support/gc_shadow.c
 #include <glob.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "support/confession.h"
 #include "support/gc_shadow.h"
 #include "tap.h"
 
@@ -96,30 +95,23 @@ static void test_random(const char *file, const char *shim, uint64_t seed,
     rig_close(&rig);
 }
 
-/* Runs a step that must end the process; answers what it said, in a static buffer. */
+typedef struct {
+    const RigSetup *setup;
+    void (*step)(Rig *rig);
+} Crime;
+
+static void commit(void *context)
+{
+    const Crime *crime = context;
+    Rig rig;
+    open_rig(&rig, crime->setup);
+    crime->step(&rig);
+}
+
 static const char *dying_words(const RigSetup *setup, void (*step)(Rig *rig))
 {
-    static char text[2048];
-    int ends[2];
-    fflush(stdout);
-    if (pipe(ends))
-        bail_out("pipe");
-    pid_t child = fork();
-    if (child == 0) {
-        Rig rig;
-        dup2(ends[1], 2);
-        open_rig(&rig, setup);
-        step(&rig);
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t length = 0;
-    for (ssize_t got; (got = read(ends[0], text + length, sizeof text - 1 - length)) > 0;)
-        length += (size_t)got;
-    text[length] = 0;
-    close(ends[0]);
-    waitpid(child, NULL, 0);
-    return text;
+    Crime crime = {setup, step};
+    return confession(commit, &crime);
 }
 
 static void free_twice(Rig *rig)

@@ -1,35 +1,21 @@
 /* The shim: lets honest work pass, and names the rule that was broken. */
-// LINK: t/support/mock_host.c t/support/mm_rig.c plugins/mm-spur/*.c plugins/mm-shim/*.c plugins/gc-compact/*.c plugins/gc/*.c
+// LINK: t/support/confession.c t/support/mock_host.c t/support/mm_rig.c plugins/mm-spur/*.c plugins/mm-shim/*.c plugins/gc-compact/*.c plugins/gc/*.c
+#include "support/confession.h"
 #include "support/mm_rig.h"
 #include "tap.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
+typedef void Crime(MmRig *rig);
 
-/* Runs `crime` in a child; what it says before it dies. */
-static const char *confession(void (*crime)(MmRig *rig))
+static void commit(void *crime)
 {
-    static char text[4096];
-    int ends[2];
-    if (pipe(ends))
-        bail_out("no pipe");
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], 2);
-        MmRig rig;
-        mm_rig_open(&rig, 32 << 20, NULL);
-        crime(&rig);
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t length = 0;
-    for (ssize_t got; (got = read(ends[0], text + length, sizeof text - 1 - length)) > 0;)
-        length += (size_t)got;
-    text[length] = 0;
-    close(ends[0]);
-    int status;
-    waitpid(child, &status, 0);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? text : "it was not caught";
+    MmRig rig;
+    mm_rig_open(&rig, 32 << 20, NULL);
+    (*(Crime **)crime)(&rig);
+}
+
+static const char *confession_of(Crime *crime)
+{
+    return confession(commit, &crime);
 }
 
 static Oop new_pair(Heap *heap)
@@ -105,16 +91,16 @@ static void crime_remembered_bit(MmRig *rig)
 
 int main(void)
 {
-    has_text(confession(crime_remember_young), "is remembered (H2)", "remembering a young object");
-    has_text(confession(crime_no_barrier), "of class Fixed is old and refers to a young object",
+    has_text(confession_of(crime_remember_young), "is remembered (H2)", "remembering a young object");
+    has_text(confession_of(crime_no_barrier), "of class Fixed is old and refers to a young object",
              "a store without the barrier");
-    has_text(confession(crime_wild_pointer), "slot 2 holds", "a reference into an object");
-    has_text(confession(crime_format), "format 7", "a new object of no format");
-    has_text(confession(crime_dead_class), "names no class (H4)", "an object without a class");
+    has_text(confession_of(crime_wild_pointer), "slot 2 holds", "a reference into an object");
+    has_text(confession_of(crime_format), "format 7", "a new object of no format");
+    has_text(confession_of(crime_dead_class), "names no class (H4)", "an object without a class");
     if (WORD_BITS == 64)
-        has_text(confession(crime_unfilled), "illegal immediate (H1)", "a slot nobody filled");
-    has_text(confession(crime_overlap), "holds", "an object that swallows the next");
-    has_text(confession(crime_adopt_twice), "used heap", "a second image");
-    has_text(confession(crime_remembered_bit), "have the remembered bit", "a bit without an entry");
+        has_text(confession_of(crime_unfilled), "illegal immediate (H1)", "a slot nobody filled");
+    has_text(confession_of(crime_overlap), "holds", "an object that swallows the next");
+    has_text(confession_of(crime_adopt_twice), "used heap", "a second image");
+    has_text(confession_of(crime_remembered_bit), "have the remembered bit", "a bit without an entry");
     return done_testing();
 }

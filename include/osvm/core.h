@@ -56,6 +56,7 @@ typedef struct {
     bool objects;          /* dump: objects rather than methods */
     bool summary;          /* decompile: only how many methods come back, and why others do not */
     bool verbose;          /* decompile: with the summary, the methods that do not */
+    bool quiet;            /* check: nothing is said about a sound image */
 } CoreInspect;
 
 typedef struct {
@@ -98,8 +99,9 @@ typedef struct {
 
 /* Every function answers OSVM_OK or, with `error` filled in, what went wrong; run
  * answers the exit code of the program, with `error` set only for the VM's own
- * failures. check lists its findings on standard output. */
-enum { OSVM_CORE_ABI = 1 };
+ * failures. check lists its findings on standard output. Memory that a call takes from
+ * the host it gives back before it ends. */
+enum { OSVM_CORE_ABI = 2 };
 
 typedef struct {
     size_t size; /* of this struct, when it was compiled */
@@ -118,7 +120,7 @@ typedef struct {
     int (*assemble)(const CoreSetup *setup, const CoreAssemble *assemble,
                OsvmError *error);
     int (*gc_events)(const CoreSetup *setup, const CoreGcEvents *events, OsvmError *error);
-    /* NULL in builds without the JIT. */
+    /* OSVM_UNAVAILABLE in builds without the JIT. */
     int (*disassemble)(const CoreSetup *setup, const CoreDisassemble *what, OsvmError *error);
     /* Test `number` of the collector's conformance suite; `name` is set to what it tests, or
      * to NULL beyond the last. `flight` NULL: only the name is wanted. */
@@ -128,10 +130,10 @@ typedef struct {
     int (*gc_bench)(const CoreSetup *setup, const struct GcBenchOrder *order,
                     struct GcMeasure *measure, OsvmError *error);
     /* The name of a workload, NULL beyond the last. */
-    const char *(*gc_workload)(unsigned number, const char **summary);
-    /* methods above: ABI 1 */
+    const char *(*gc_workload)(const CoreSetup *setup, unsigned number, const char **summary);
     /* Methods as source text; those of `selection` or all. */
     int (*decompile)(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error);
+    /* methods above: ABI 2 */
 } CoreOps;
 
 #endif

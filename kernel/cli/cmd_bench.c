@@ -283,7 +283,7 @@ static bool bench_all(Comparison *c, char **collectors, OsvmError *error)
     const char *name, *summary;
     unsigned wanted = 0;
     report_begin(c->format);
-    for (unsigned i = 0; (name = core->gc_workload(i, &summary)); i++) {
+    for (unsigned i = 0; (name = core->gc_workload(&setup, i, &summary)); i++) {
         if (!is_wanted(c, name))
             continue;
         wanted++;
@@ -295,10 +295,10 @@ static bool bench_all(Comparison *c, char **collectors, OsvmError *error)
                                options_text(c->cli->options, "workloads"));
 }
 
-static void list_workloads(const CoreOps *core)
+static void list_workloads(const CoreOps *core, const CoreSetup *setup)
 {
     const char *name, *summary;
-    for (unsigned i = 0; (name = core->gc_workload(i, &summary)); i++)
+    for (unsigned i = 0; (name = core->gc_workload(setup, i, &summary)); i++)
         printf("%-8s  %s\n", name, summary);
 }
 
@@ -338,7 +338,7 @@ static int run_bench(Cli *cli, OsvmError *error)
         CoreSetup setup;
         const CoreOps *core = vm_load_core(cli, bits, &setup, error);
         if (core)
-            list_workloads(core);
+            list_workloads(core, &setup);
         return core ? OSVM_OK : (int)error->status;
     }
     c.measure =

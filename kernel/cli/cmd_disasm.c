@@ -74,10 +74,6 @@ static int disassemble(Cli *cli, CoreDisassemble *what, OsvmError *error)
     const CoreOps *core = vm_load_core(cli, bits, &setup, error);
     if (!core)
         return (int)error->status;
-    if (!core->disassemble) {
-        error_set(error, OSVM_UNAVAILABLE, "this osvm was built without the JIT (make JIT=no)");
-        return OSVM_UNAVAILABLE;
-    }
     setup.jit = true;
     return core->disassemble(&setup, what, error);
 }

@@ -70,15 +70,21 @@ const Command command_info = {
 static int run_check(Cli *cli, OsvmError *error)
 {
     CoreSetup setup;
-    CoreInspect inspect = {.image = cli->operands[0]};
+    CoreInspect inspect = {.image = cli->operands[0], .quiet = options_flag(cli->options, "quiet")};
     const CoreOps *core = core_for_image(cli, inspect.image, &setup, error);
     return core ? core->check(&setup, &inspect, error) : failed(error);
 }
+
+static const OsvmOption check_options[] = {
+    {.name = "quiet", .kind = OSVM_FLAG, .value = "no", .help = "say nothing about a sound image"},
+    {.name = NULL},
+};
 
 const Command command_check = {
     .name = "check",
     .operands = "IMAGE",
     .summary = "look whether everything in an image is sound",
+    .options = check_options,
     .details =
         "Prints what it finds; the exit code is 0 for a sound image, 65 for one that is not.",
     .least = 1,

@@ -128,7 +128,11 @@ static int core_disassemble(const CoreSetup *setup, const CoreDisassemble *what,
     return code;
 }
 #else
-#define core_disassemble NULL
+static int core_disassemble(const CoreSetup *setup, const CoreDisassemble *what, OsvmError *error)
+{
+    setup->host->fail(error, OSVM_UNAVAILABLE, "this osvm was built without the JIT (make JIT=no)");
+    return OSVM_UNAVAILABLE;
+}
 #endif
 
 static const CoreOps core_ops = {

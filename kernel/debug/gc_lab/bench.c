@@ -147,7 +147,7 @@ static const Workload *find_workload(const char *name)
     return workload->name ? workload : NULL;
 }
 
-const char *core_gc_workload(unsigned number, const char **summary)
+const char *core_gc_workload(const CoreSetup *setup, unsigned number, const char **summary)
 {
     *summary = workloads[number].summary;
     return workloads[number].name;

@@ -72,6 +72,6 @@ static inline uint32_t bench_random(Bench *bench, uint32_t below)
 
 int core_gc_bench(const CoreSetup *setup, const GcBenchOrder *order, GcMeasure *measure,
                   OsvmError *error);
-const char *core_gc_workload(unsigned number, const char **summary);
+const char *core_gc_workload(const CoreSetup *setup, unsigned number, const char **summary);
 
 #endif

@@ -408,7 +408,7 @@ static void print_verdict(const Checker *c)
     printf("\n");
 }
 
-static void check_all(Inspector *in)
+static void check_all(Inspector *in, bool quiet)
 {
     Checker c = {.in = in, .image = &in->image};
     find_block_class(&c);
@@ -421,7 +421,7 @@ static void check_all(Inspector *in)
     for (Word i = 2; i < FREE_LISTS; i++)
         check_free_list(&c, i);
     in->image.host->free(in->image.host, c.scratch, c.scratch_bytes);
-    if (in->image.findings == 0)
+    if (in->image.findings == 0 && !quiet)
         print_verdict(&c);
 }
 
@@ -431,7 +431,7 @@ int core_check(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *er
     bool usable = inspect_open(&in, setup, inspect->image, print_finding, error);
     int status = OSVM_BAD_DATA;
     if (usable && in.image.sound)
-        check_all(&in);
+        check_all(&in, inspect->quiet);
     else if (in.image.findings == 0)
         status = error->status; /* nothing could be looked at */
     if (in.image.findings == 0 && usable)

@@ -737,17 +737,16 @@ static bool convert_other_width(const CoreSetup *setup, const ImageHeader *heade
 
 static bool convert_same_width(const CoreSetup *setup, const CoreConvert *convert, OsvmError *error)
 {
+    const OsvmHost *host = setup->host;
     Vm *vm = image_still_new(setup);
-    bool done = false;
-    error->status = OSVM_BAD_DATA;
+    char reason[1024] = "";
+    bool read = false, done = false;
     if (!vm)
-        return setup->host->fail(error, OSVM_INTERNAL, "no memory left");
-    if (image_read(vm, convert->image, error->message, sizeof error->message)) {
-        error->status = OSVM_CANNOT_CREATE;
-        done = image_write(vm, convert->output, error->message, sizeof error->message);
-    }
+        return host->fail(error, OSVM_INTERNAL, "no memory left");
+    read = image_read(vm, convert->image, reason, sizeof reason);
+    done = read && image_write(vm, convert->output, reason, sizeof reason);
     image_still_free(vm);
-    return done;
+    return done || host->fail(error, read ? OSVM_CANNOT_CREATE : OSVM_BAD_DATA, "%s", reason);
 }
 
 int core_convert(const CoreSetup *setup, const CoreConvert *convert, OsvmError *error)

@@ -1,0 +1,1 @@
+VARIANTS_core-shim := checked
