@@ -484,17 +484,21 @@ static void decode_operands(Instruction *i, const uint8_t *b)
 bool bytecode_decode(BytecodeSet set, const uint8_t *bytes, size_t count, size_t pc,
                      Instruction *out)
 {
-    *out = (Instruction){ .pc = (uint32_t)pc, .form = bytecode_form(set, 0) };
+    const OpcodeForm *forms = set == SET_V3 ? v3_forms : sista_forms;
+    const uint8_t *map = set == SET_V3 ? v3_map : sista_map;
+    *out = (Instruction){ .pc = (uint32_t)pc };
     if (set == SET_SISTA)
         for (; count > pc + 1 && (bytes[pc] == PREFIX_A || bytes[pc] == PREFIX_B); pc += 2)
             fold_prefix(out, bytes[pc], bytes[pc + 1]);
     out->opcode_pc = (uint32_t)pc;
-    if (pc >= count || bytecode_length(set, bytes[pc]) > count - pc) {
+    out->form = &forms[pc < count ? map[bytes[pc]] : 0];
+    if (pc >= count || out->form->length > count - pc) {
+        out->form = forms;
         out->next = (uint32_t)count;
         return false;
     }
     out->opcode = bytes[pc];
-    out->form = select_form(bytecode_form(set, bytes[pc]), bytes + pc, out->ext_b);
+    out->form = select_form(out->form, bytes + pc, out->ext_b);
     out->op = out->form->operation;
     out->next = (uint32_t)pc + out->form->length;
     if (out->op != OP_UNKNOWN)

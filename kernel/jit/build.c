@@ -10,98 +10,97 @@ void build_refuse(Build *b, const char *why)
     b->failed = true;
 }
 
-static void *grow(Build *b, void *block, uint32_t *capacity, size_t element)
+/* Room for one more in `items`; false: there is none. */
+static bool grow(Build *b, void **items, uint32_t count, uint32_t *capacity, size_t element)
 {
+    enum { FIRST = 64 };
     const OsvmHost *host = b->vm->setup->host;
-    uint32_t wanted = *capacity ? *capacity * 2 : 64;
-    void *bigger = host->resize(host, block, *capacity * element, wanted * element);
+    if (count < *capacity)
+        return true;
+    uint32_t wanted = *capacity ? 2 * *capacity : FIRST;
+    void *bigger = host->resize(host, *items, *capacity * element, wanted * element);
     if (!bigger) {
         build_refuse(b, no_memory);
-        return block;
+        return false;
     }
+    *items = bigger;
     *capacity = wanted;
-    return bigger;
-}
-
-static Section take_spare(Build *b, unsigned which)
-{
-    Section section = b->jit->spare[which];
-    b->jit->spare[which] = (Section){0};
-    section.count = 0;
-    return section;
-}
-
-static void keep_spare(Build *b, unsigned which, Section section)
-{
-    const OsvmHost *host = b->vm->setup->host;
-    Section *spare = &b->jit->spare[which];
-    if (spare->capacity)
-        host->free(host, section.instructions, section.capacity * sizeof(JitInstruction));
-    else
-        *spare = section;
+    return true;
 }
 
 void build_open(Build *b, Vm *vm)
 {
+    Jit *jit = jit_of(vm);
     memset(b, 0, offsetof(Build, pool));
     b->vm = vm;
-    b->jit = jit_of(vm);
-    b->jit->making++;
-    b->main = take_spare(b, 0);
-    b->cold = take_spare(b, 1);
-    b->section = &b->main;
+    b->jit = jit;
+    b->arrays = jit->spare;
+    jit->spare = (BuildArrays){0};
+    jit->making++;
+    b->section = &b->arrays.main;
     for (int i = 0; i < POOL_FIXED; i++)
         build_pool(b, 0, i == POOL_CODE ? ROLE_REFERENCE : ROLE_PLAIN);
 }
 
-void build_close(Build *b)
+void build_free(Vm *vm, BuildArrays *a)
 {
-    const OsvmHost *host = b->vm->setup->host;
-    b->jit->making--;
-    keep_spare(b, 0, b->main);
-    keep_spare(b, 1, b->cold);
-    host->free(host, b->maps, b->map_capacity * sizeof(JitMap));
-    host->free(host, b->sends, b->send_capacity * sizeof(JitSend));
+    const OsvmHost *host = vm->setup->host;
+    host->free(host, a->main.instructions, a->main.capacity * sizeof(JitInstruction));
+    host->free(host, a->cold.instructions, a->cold.capacity * sizeof(JitInstruction));
+    host->free(host, a->maps, a->map_capacity * sizeof *a->maps);
+    host->free(host, a->sends, a->send_capacity * sizeof *a->sends);
+    host->free(host, a->places, a->place_capacity * sizeof *a->places);
+    *a = (BuildArrays){0};
 }
 
-JitInstruction *build_add(Build *b, JitOperation operation)
+/* What one was made with serves for the next. */
+void build_close(Build *b)
 {
-    static const uint32_t enough = 1 << 20;
+    Jit *jit = b->jit;
+    jit->making--;
+    build_free(b->vm, &jit->spare);
+    jit->spare = b->arrays;
+    jit->spare.main.count = jit->spare.cold.count = 0;
+}
+
+void build_room(Build *b)
+{
+    enum { INSTRUCTIONS_MOST = 1 << 20 };
     Section *s = b->section;
-    if (s->count == s->capacity)
-        s->instructions = grow(b, s->instructions, &s->capacity, sizeof(JitInstruction));
-    if (s->count == s->capacity || s->count >= enough) { /* failed: overwrite the last one */
+    if (s->capacity >= INSTRUCTIONS_MOST)
         build_refuse(b, "more instructions than can be counted");
-        REQUIRE(s->count, "no memory for a single instruction");
-        s->count--;
-    }
-    JitInstruction *i = &s->instructions[s->count++];
-    *i = (JitInstruction){.operation = (uint8_t)operation, .pc = b->pc};
-    return i;
+    else if (grow(b, (void **)&s->instructions, s->count, &s->capacity, sizeof(JitInstruction)))
+        return;
+    REQUIRE(s->count, "no memory for a single instruction");
+    s->count--; /* the last one is written over */
 }
 
 unsigned build_label(Build *b)
 {
-    if (b->labels >= LABEL_NONE - 1) {
+    BuildArrays *a = &b->arrays;
+    if (b->labels >= LABEL_NONE - 1)
         build_refuse(b, "too many labels");
-        return 0;
-    }
-    return b->labels++;
+    else if (grow(b, (void **)&a->places, b->labels, &a->place_capacity, sizeof *a->places))
+        return b->labels++;
+    return 0;
 }
 
 void build_here(Build *b, unsigned label)
 {
     build_add(b, JIT_LABEL)->label = (uint16_t)label;
+    if (!b->failed)
+        b->arrays.places[label] = (LabelPlace){.index = b->section->count - 1,
+                                          .cold = b->section == &b->arrays.cold};
 }
 
 void build_cold(Build *b)
 {
-    b->section = &b->cold;
+    b->section = &b->arrays.cold;
 }
 
 void build_main(Build *b)
 {
-    b->section = &b->main;
+    b->section = &b->arrays.main;
 }
 
 unsigned build_pool(Build *b, Word value, PoolRole role)
@@ -125,13 +124,21 @@ unsigned build_reference(Build *b, Oop oop)
 
 void build_map(Build *b, MapKind kind, Word pc)
 {
-    if (b->map_count == b->map_capacity)
-        b->maps = grow(b, b->maps, &b->map_capacity, sizeof(JitMap));
-    if (b->map_count == b->map_capacity)
+    BuildArrays *a = &b->arrays;
+    if (!grow(b, (void **)&a->maps, b->map_count, &a->map_capacity, sizeof *a->maps))
         return;
     unsigned label = build_label(b);
     build_here(b, label);
-    b->maps[b->map_count++] = (JitMap){label, (uint32_t)pc, (uint8_t)kind, DEPTH_UNREACHED};
+    a->maps[b->map_count++] = (JitMap){label, (uint32_t)pc, (uint8_t)kind, DEPTH_UNREACHED};
+}
+
+void build_site(Build *b, JitSend site)
+{
+    BuildArrays *a = &b->arrays;
+    if (!grow(b, (void **)&a->sends, b->send_count, &a->send_capacity, sizeof *a->sends))
+        return;
+    site.offset = b->map_count - 1;
+    a->sends[b->send_count++] = site;
 }
 
 void build_call(Build *b, Routine routine)

@@ -57,21 +57,8 @@ void unit_emit_send(Unit *u, int literal, unsigned args, bool is_super)
     op_av(b, JIT_LITERAL, JIT_CLASS, (SWord)tag);
     op_v(b, JIT_CALL_LITERAL, (SWord)tag + 1);
     build_map(b, MAP_SEND, unit_next_pc(u));
-    if (b->send_count == b->send_capacity) {
-        const OsvmHost *host = b->vm->setup->host;
-        uint32_t wanted = b->send_capacity ? 2 * b->send_capacity : 16;
-        JitSend *sends = host->resize(host, b->sends, b->send_capacity * sizeof *sends,
-                                      wanted * sizeof *sends);
-        if (!sends) {
-            b->failed = true;
-            return;
-        }
-        b->sends = sends;
-        b->send_capacity = wanted;
-    }
-    b->sends[b->send_count++] = (JitSend){
-        .offset = b->map_count - 1, .pool = (uint16_t)tag, .literal = (int16_t)literal,
-        .args = (uint8_t)args, .is_super = is_super};
+    build_site(b, (JitSend){.pool = (uint16_t)tag, .literal = (int16_t)literal,
+                            .args = (uint8_t)args, .is_super = is_super});
 }
 
 /* In checked builds: exactly the spilled entries are on the stack. A is lost. */
@@ -125,14 +112,14 @@ unsigned unit_target(Unit *u, int64_t target)
         return label;
     Section *section = b->section;
     unsigned poll = build_label(b), due = build_label(b), around = LABEL_NONE;
-    if (section == &b->cold) {
+    if (section == &b->arrays.cold) {
         around = build_label(b);
         op_jump(b, around);
     }
     build_cold(b);
     build_here(b, poll);
     op_abv(b, JIT_COUNT_DOWN, 0, JIT_VM, VAR(poll_budget));
-    b->cold.instructions[b->cold.count - 1].label = (uint16_t)due;
+    build_last(b)->label = (uint16_t)due;
     op_branch_loaded(b, JIT_BELOW, JIT_SP, JIT_VM, VAR(stack_limit), due);
     op_jump(b, label);
     build_here(b, due);
@@ -194,7 +181,7 @@ static void branch_on(Unit *u, const Instruction *jump, unsigned reg)
     op_branch_loaded(b, JIT_NOT_EQUAL, reg, JIT_VM, no, odd);
     Section *section = b->section;
     unsigned on = LABEL_NONE;
-    if (section == &b->cold) {
+    if (section == &b->arrays.cold) {
         on = build_label(b);
         op_jump(b, on);
     }
@@ -268,7 +255,7 @@ static void return_married(Unit *u)
     op_load(b, JIT_E, JIT_D, HEADER_BYTES / 2, 2);
     op_av(b, JIT_AND_CONSTANT, JIT_E, (SWord)(uint32_t)(~HEADER_VERIFIED >> 32));
     op_abv(b, JIT_STORE, JIT_E, JIT_D, HEADER_BYTES / 2);
-    b->section->instructions[b->section->count - 1].size = 2;
+    build_last(b)->size = 2;
     op_v(b, JIT_LEAVE, (SWord)u->args + 1);
     build_here(b, other);
 }
@@ -886,10 +873,20 @@ static bool make_target(Unit *u, int64_t target)
     return true;
 }
 
+/* Whether the bytecode at pc may say where another one is: jumps, closures, and what has prefixes. */
+static bool may_have_target(const Unit *u, uint32_t pc)
+{
+    uint8_t opcode = u->view.bytes[pc];
+    Operation op = bytecode_form(u->view.set, opcode)->operation;
+    return operation_infos[op].kind == KIND_JUMP ||
+           operation_infos[op].kind == KIND_CONDITIONAL_JUMP || op == OP_PUSH_CLOSURE ||
+           (u->view.set == SET_SISTA && (opcode == PREFIX_A || opcode == PREFIX_B));
+}
+
 static bool find_targets(Unit *u)
 {
     for (uint32_t pc = u->from; pc < u->to;) {
-        if (!reached(u, pc)) {
+        if (!reached(u, pc) || !may_have_target(u, pc)) {
             pc++;
             continue;
         }

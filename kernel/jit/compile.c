@@ -85,7 +85,7 @@ static void poll_point(Unit *u, bool polls)
     build_here(b, check);
     if (polls) {
         op_abv(b, JIT_COUNT_DOWN, 0, JIT_VM, VAR(poll_budget));
-        b->main.instructions[b->main.count - 1].label = (uint16_t)due;
+        build_last(b)->label = (uint16_t)due;
         op_branch_loaded(b, JIT_BELOW, JIT_SP, JIT_VM, VAR(stack_limit), due);
     } else
         op_branch_loaded(b, JIT_BELOW, JIT_SP, JIT_VM, VAR(page_limit), due);
@@ -246,9 +246,16 @@ static void close_unit(Unit *u)
     build_close(&u->b);
 }
 
-static uint32_t label_offset(const JitInstruction *all, const uint32_t *where, uint32_t label)
+static uint32_t label_index(const Build *b, uint32_t label)
 {
-    return label == LABEL_NONE ? 0 : all[where[label]].offset;
+    LabelPlace place = b->arrays.places[label];
+    return place.index + (place.cold ? b->arrays.main.count : 0);
+}
+
+/* When the instructions have been encoded. */
+static uint32_t label_offset(const Build *b, uint32_t label)
+{
+    return label == LABEL_NONE ? 0 : b->arrays.main.instructions[label_index(b, label)].offset;
 }
 
 /* As the bytecode verifier has it, which is asked nothing while code is generated. */
@@ -259,7 +266,7 @@ static uint8_t depth_at(const Unit *u, uint32_t pc)
     return depth < DEPTH_INSIDE ? (uint8_t)(depth - u->base) : DEPTH_UNREACHED;
 }
 
-static void fill_piece(Unit *u, Piece *piece, const JitInstruction *all, const uint32_t *where)
+static void fill_piece(Unit *u, Piece *piece)
 {
     piece->args = (uint8_t)u->args;
     piece->copied = (uint16_t)u->copied;
@@ -268,130 +275,119 @@ static void fill_piece(Unit *u, Piece *piece, const JitInstruction *all, const u
         piece->maps[i].depth = depth_at(u, piece->maps[i].pc);
     piece->careful = u->careful;
     piece->start_pc = u->embedded ? u->first_pc + u->from : 0;
-    piece->checked = label_offset(all, where, u->checked);
-    piece->tagged = label_offset(all, where, u->tagged);
-    piece->unchecked = label_offset(all, where, u->unchecked);
-    piece->resumed = label_offset(all, where, u->resumed);
-    piece->framed = label_offset(all, where, u->framed);
+    piece->checked = label_offset(&u->b, u->checked);
+    piece->tagged = label_offset(&u->b, u->tagged);
+    piece->unchecked = label_offset(&u->b, u->unchecked);
+    piece->resumed = label_offset(&u->b, u->resumed);
+    piece->framed = label_offset(&u->b, u->framed);
 }
 
 /* ---- Encoding ---- */
 
-static void *exactly(Build *b, const void *from, size_t bytes)
-{
-    const OsvmHost *host = b->vm->setup->host;
-    void *copy = host->alloc(host, bytes ? bytes : 1);
-    if (copy && bytes)
-        memcpy(copy, from, bytes);
-    return copy;
-}
-
-static int by_offset(const void *a, const void *b)
-{
-    const JitMap *x = a, *y = b;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
 static Piece *new_piece(Build *b, PieceKind kind)
 {
     const OsvmHost *host = b->vm->setup->host;
-    Piece *piece = host->alloc(host, sizeof *piece);
+    Piece *piece =
+        host->alloc(host, jit_piece_size(b->map_count, b->send_count, b->pool_words));
     if (!piece)
         return NULL;
     *piece = (Piece){.kind = (uint8_t)kind, .pool_words = b->pool_words,
                      .map_count = b->map_count, .send_count = b->send_count,
                      .used = b->jit->stamp};
-    piece->roles = exactly(b, b->roles, b->pool_words);
-    piece->maps = exactly(b, b->maps, b->map_count * sizeof(JitMap));
-    piece->sends = exactly(b, b->sends, b->send_count * sizeof(JitSend));
-    if (!piece->roles || !piece->maps || !piece->sends) {
-        jit_delete_piece(b->vm, piece);
-        return NULL;
-    }
+    piece->maps = (JitMap *)(piece + 1);
+    piece->sends = (JitSend *)(piece->maps + piece->map_count);
+    piece->roles = (uint8_t *)(piece->sends + piece->send_count);
+    memcpy(piece->roles, b->roles, piece->pool_words);
     return piece;
 }
 
-/* The cold section behind the main one, in its array, and where each label is in it. */
-static JitInstruction *join_sections(Build *b, uint32_t *where)
+/* The cold section behind the main one, in its array. */
+static bool join_sections(Build *b)
 {
     const OsvmHost *host = b->vm->setup->host;
-    uint32_t count = b->main.count + b->cold.count;
-    JitInstruction *all = b->main.instructions;
-    if (count > b->main.capacity)
-        all = host->resize(host, all, b->main.capacity * sizeof *all, count * sizeof *all);
-    if (!all)
-        return NULL;
-    b->main.instructions = all;
-    if (count > b->main.capacity)
-        b->main.capacity = count;
-    if (b->cold.count)
-        memcpy(all + b->main.count, b->cold.instructions, b->cold.count * sizeof *all);
-    for (uint32_t i = 0; i < count; i++)
-        if (all[i].operation == JIT_LABEL)
-            where[all[i].label] = i;
-    return all;
+    Section *main = &b->arrays.main;
+    const Section *cold = &b->arrays.cold;
+    uint32_t count = main->count + cold->count;
+    if (count > main->capacity) {
+        JitInstruction *all = host->resize(host, main->instructions,
+                                           main->capacity * sizeof *all, count * sizeof *all);
+        if (!all)
+            return false;
+        main->instructions = all;
+        main->capacity = count;
+    }
+    memcpy(main->instructions + main->count, cold->instructions, cold->count * sizeof *cold->instructions);
+    return true;
 }
 
 /* The encoded bytes go where the zone's next piece does. */
-static bool encode(Build *b, Piece *piece, JitInstruction *all)
+static bool encode(Build *b, Piece *piece)
 {
     enum { BYTES_MOST = 24 };
     Jit *jit = b->jit;
-    uint32_t count = b->main.count + b->cold.count;
+    uint32_t count = b->arrays.main.count + b->arrays.cold.count;
     Word pool_bytes = (Word)piece->pool_words * WORD_BYTES;
     uint32_t capacity = count * BYTES_MOST;
     piece->start = zone_reserve(b->vm, pool_bytes + capacity);
     if (!piece->start)
         return false;
-    JitCode code = {.instructions = all, .count = count, .labels = b->labels,
+    JitCode code = {.instructions = b->arrays.main.instructions, .count = count, .labels = b->labels,
                     .pool_words = piece->pool_words, .address = jit_code(piece),
                     .out = zone_writable(jit, jit_code(piece)), .capacity = capacity};
     piece->code_bytes = jit->ops->encode(&code);
     return piece->code_bytes != 0;
 }
 
-static void place_maps(Piece *piece, const JitInstruction *all, const uint32_t *where)
+/* In the order of their offsets: each section has them so. */
+static void place_maps(const Build *b, Piece *piece)
 {
-    for (uint32_t i = 0; i < piece->map_count; i++)
-        piece->maps[i].offset = all[where[piece->maps[i].offset]].offset;
-    for (uint32_t i = 0; i < piece->send_count; i++)
-        piece->sends[i].offset = piece->maps[piece->sends[i].offset].offset;
-    if (piece->map_count)
-        qsort(piece->maps, piece->map_count, sizeof(JitMap), by_offset);
+    const BuildArrays *a = &b->arrays;
+    uint32_t next = 0;
+    for (int cold = 0; cold < 2; cold++)
+        for (uint32_t i = 0; i < b->map_count; i++)
+            if (a->places[a->maps[i].offset].cold == cold) {
+                piece->maps[next] = a->maps[i];
+                piece->maps[next++].offset = label_offset(b, a->maps[i].offset);
+            }
+    for (uint32_t i = 0; i < b->send_count; i++) {
+        piece->sends[i] = a->sends[i];
+        piece->sends[i].offset = label_offset(b, a->maps[a->sends[i].offset].offset);
+    }
+}
+
+static void fill_pool(const Build *b, const Piece *piece, const Unit *u)
+{
+    Word *pool = zone_writable(b->jit, piece->start);
+    memcpy(pool, b->pool, piece->pool_words * WORD_BYTES);
+    if (u && u->block_entry != LABEL_NONE)
+        pool[POOL_ENTRY] = jit_code(piece) + label_offset(b, u->block_entry);
+    if (u && u->framed != LABEL_NONE)
+        pool[POOL_FRAMED] = jit_code(piece) + label_offset(b, u->framed);
 }
 
 static Piece *install(Build *b, PieceKind kind, Unit *u)
 {
+    Jit *jit = b->jit;
     build_cold(b); /* a call at the very end would return to what belongs to the next piece */
     build_add(b, JIT_STOP);
     if (b->pool_words % 2) /* keeps the code aligned */
         build_pool(b, 0, ROLE_PLAIN);
-    const OsvmHost *host = b->vm->setup->host;
-    uint32_t count = b->main.count + b->cold.count;
-    uint32_t *where = host->alloc(host, (b->labels + 1) * sizeof *where);
-    JitInstruction *all = where ? join_sections(b, where) : NULL;
-    Piece *piece = all ? new_piece(b, kind) : NULL;
-    if (piece && encode(b, piece, all)) {
-        place_maps(piece, all, where);
+    Piece *piece = join_sections(b) ? new_piece(b, kind) : NULL;
+    if (!piece)
+        return NULL;
+    if (encode(b, piece)) {
+        place_maps(b, piece);
+        fill_pool(b, piece, u);
         if (u)
-            fill_piece(u, piece, all, where);
-        if (u && u->block_entry != LABEL_NONE)
-            b->pool[POOL_ENTRY] = jit_code(piece) + label_offset(all, where, u->block_entry);
-        if (u && u->framed != LABEL_NONE)
-            b->pool[POOL_FRAMED] = jit_code(piece) + label_offset(all, where, u->framed);
-        memcpy(zone_writable(b->jit, piece->start), b->pool, piece->pool_words * WORD_BYTES);
-        if (b->jit->installed)
-            b->jit->installed(b->jit->installed_context, piece, all, count);
-    } else if (piece) {
-        jit_delete_piece(b->vm, piece);
-        piece = NULL;
+            fill_piece(u, piece);
+        if (jit->installed)
+            jit->installed(jit->installed_context, piece, b->arrays.main.instructions,
+                           b->arrays.main.count + b->arrays.cold.count);
+        if (jit_add_piece(b->vm, piece))
+            return piece;
     }
-    host->free(host, where, (b->labels + 1) * sizeof *where);
-    if (piece && !jit_add_piece(b->vm, piece)) {
-        jit_delete_piece(b->vm, piece);
-        piece = NULL;
-    }
-    return piece;
+    jit_delete_piece(b->vm, piece);
+    return NULL;
 }
 
 Piece *jit_install(Build *b, PieceKind kind)

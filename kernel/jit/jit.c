@@ -121,9 +121,7 @@ void jit_stop(Vm *vm)
               jit->bytecodes, jit->compile_us, jit->unlinked);
     for (uint32_t i = 0; i < jit->piece_count; i++)
         jit_delete_piece(vm, jit->pieces[i]);
-    for (unsigned i = 0; i < 2; i++)
-        host->free(host, jit->spare[i].instructions,
-                   jit->spare[i].capacity * sizeof(JitInstruction));
+    build_free(vm, &jit->spare);
     host->free(host, jit->pieces, jit->piece_capacity * sizeof *jit->pieces);
     processor_close(vm);
     zone_close(vm);

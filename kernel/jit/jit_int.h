@@ -117,7 +117,7 @@ typedef struct Piece {
     uint32_t unchecked; /* entry behind that */
     uint32_t resumed;   /* unchecked, to be resumed at with the return pc pushed */
     uint32_t framed;    /* to be resumed at when the frame has been built */
-    JitMap *maps;
+    JitMap *maps;       /* behind the piece, in one block with it, as are the next two */
     JitSend *sends;
     uint8_t *roles;     /* PoolRole of each pool word */
     uint32_t map_count, send_count;
@@ -154,6 +154,21 @@ typedef struct {
     uint32_t count, capacity;
 } Section;
 
+/* Where a label is: in which section, at which instruction. */
+typedef struct {
+    uint32_t index;
+    bool cold;
+} LabelPlace;
+
+/* What grows while a piece is made. */
+typedef struct {
+    Section main, cold;  /* cold is put behind main */
+    JitMap *maps;        /* offset: a label */
+    JitSend *sends;      /* offset: index of a map */
+    LabelPlace *places;  /* of the labels */
+    uint32_t map_capacity, send_capacity, place_capacity;
+} BuildArrays;
+
 typedef struct Jit {
     const JitOps *ops;
     Cpu *cpu;              /* machine code runs on it */
@@ -170,6 +185,7 @@ typedef struct Jit {
     Word start, end;       /* the zone, as machine code sees it */
     SWord write_distance;  /* from an address there to where it is written */
     Word free;             /* where the next piece goes */
+    Word fetched;          /* up to there memory has been asked for */
     Word first;            /* behind the stubs */
     int memory;            /* file descriptor behind both views */
     int copy;              /* ... of a clone that is being made */
@@ -193,7 +209,7 @@ typedef struct Jit {
     unsigned polls;        /* seen there */
     uint64_t gaps[OPERATION_COUNT]; /* bytecodes that code leaves to the interpreter, by operation */
     const char *refusal;   /* why the last code that was refused was */
-    Section spare[2];      /* of the last piece made: memory for the next one */
+    BuildArrays spare;     /* of the last piece made: memory for the next one */
     uint64_t compile_us, bytecodes; /* spent on compiling so many */
     uint64_t compiled, refused, evicted, reclaims, runs;
     uint64_t frames_left, frames_entered; /* changed tier while they waited */
@@ -212,6 +228,12 @@ static inline Word *jit_pool(const Piece *piece)
 static inline Word jit_code(const Piece *piece)
 {
     return piece->start + (Word)piece->pool_words * WORD_BYTES;
+}
+
+/* Bytes of a Piece and what lies behind it. */
+static inline size_t jit_piece_size(uint32_t maps, uint32_t sends, uint32_t pool_words)
+{
+    return sizeof(Piece) + maps * sizeof(JitMap) + sends * sizeof(JitSend) + pool_words;
 }
 
 static inline bool jit_is_cache(const Piece *piece)
@@ -234,14 +256,12 @@ typedef struct Build {
     Jit *jit;
     bool failed;
     const char *why;    /* it has; NULL: its stack is not what the bytecodes need */
-    Section main, cold; /* cold is put behind main */
+    BuildArrays arrays;
     Section *section;   /* where instructions go now */
     uint32_t pc;        /* of the bytecode they are for, behind the code's oop; 0: for none */
     uint32_t labels;
     uint32_t pool_words;
-    JitMap *maps; /* offset: a label, until encoded */
-    JitSend *sends;
-    uint32_t map_count, map_capacity, send_count, send_capacity;
+    uint32_t map_count, send_count;
     /* not cleared in the beginning, which would take longer than a small method */
     Word pool[POOL_MOST];
     uint8_t roles[POOL_MOST];
@@ -249,6 +269,7 @@ typedef struct Build {
 
 void build_open(Build *b, Vm *vm);
 void build_close(Build *b);
+void build_free(Vm *vm, BuildArrays *arrays);
 /* The piece cannot be made; the first reason stays. */
 void build_refuse(Build *b, const char *why);
 unsigned build_label(Build *b);
@@ -258,8 +279,26 @@ void build_main(Build *b);
 unsigned build_pool(Build *b, Word value, PoolRole role);
 unsigned build_reference(Build *b, Oop oop);
 void build_map(Build *b, MapKind kind, Word pc);
+/* A send, whose frame state is the last one told. */
+void build_site(Build *b, JitSend site);
 
-JitInstruction *build_add(Build *b, JitOperation operation);
+/* Sees to room for another instruction, or refuses the piece. */
+void build_room(Build *b);
+
+static inline JitInstruction *build_add(Build *b, JitOperation operation)
+{
+    Section *s = b->section;
+    if (s->count == s->capacity)
+        build_room(b);
+    JitInstruction *i = &s->instructions[s->count++];
+    *i = (JitInstruction){.operation = (uint8_t)operation, .pc = b->pc};
+    return i;
+}
+
+static inline JitInstruction *build_last(const Build *b)
+{
+    return &b->section->instructions[b->section->count - 1];
+}
 
 static inline void op_ab(Build *b, JitOperation o, unsigned a, unsigned from)
 {
@@ -292,7 +331,7 @@ static inline void op_abv(Build *b, JitOperation o, unsigned a, unsigned base, S
 static inline void op_load(Build *b, unsigned a, unsigned base, SWord offset, unsigned size)
 {
     op_abv(b, JIT_LOAD, a, base, offset);
-    b->section->instructions[b->section->count - 1].size = (uint8_t)size;
+    build_last(b)->size = (uint8_t)size;
 }
 
 static inline void op_jump(Build *b, unsigned label)
@@ -324,14 +363,14 @@ static inline void op_branch_loaded(Build *b, JitCondition c, unsigned a, unsign
                                     SWord offset, unsigned label)
 {
     op_branch_value(b, JIT_BRANCH_LOADED, c, a, offset, label);
-    b->section->instructions[b->section->count - 1].b = (uint8_t)base;
+    build_last(b)->b = (uint8_t)base;
 }
 
 static inline void op_branch_bits_loaded(Build *b, JitCondition c, unsigned base, SWord offset,
                                          uint32_t mask, unsigned label)
 {
     op_branch_value(b, JIT_BRANCH_BITS_LOADED, c, 0, offset, label);
-    JitInstruction *i = &b->section->instructions[b->section->count - 1];
+    JitInstruction *i = build_last(b);
     i->b = (uint8_t)base;
     i->extra = (int32_t)mask;
 }

@@ -114,7 +114,7 @@ static bool has_room(Vm *vm)
 
 static void note_references(Vm *vm, Piece *piece)
 {
-    const Word *pool = jit_pool(piece);
+    const Word *pool = zone_writable(jit_of(vm), piece->start); /* where it has just been written */
     piece->young = false;
     for (uint32_t i = 0; i < piece->pool_words; i++)
         if (piece->roles[i] == ROLE_REFERENCE && pool[i] && is_object(pool[i]) &&
@@ -155,10 +155,7 @@ bool jit_add_piece(Vm *vm, Piece *piece)
 void jit_delete_piece(Vm *vm, Piece *piece)
 {
     const OsvmHost *host = vm->setup->host;
-    host->free(host, piece->roles, piece->pool_words ? piece->pool_words : 1);
-    host->free(host, piece->maps, piece->map_count ? piece->map_count * sizeof(JitMap) : 1);
-    host->free(host, piece->sends, piece->send_count ? piece->send_count * sizeof(JitSend) : 1);
-    host->free(host, piece, sizeof *piece);
+    host->free(host, piece, jit_piece_size(piece->map_count, piece->send_count, piece->pool_words));
 }
 
 void jit_free_piece(Vm *vm, Piece *piece)

@@ -11,7 +11,7 @@
 #include "kernel/jit/jit_int.h"
 #include "kernel/vm/region.h"
 
-enum { PIECE_ALIGNMENT = 16 };
+enum { PIECE_ALIGNMENT = 16, FETCHED_AT_ONCE = 64 << 10 };
 
 static Word aligned(Word address)
 {
@@ -52,7 +52,7 @@ bool zone_open(Vm *vm, OsvmError *error)
                                      "the host maps no memory as executable: use --jit=none");
     }
     jit->write_distance = (SWord)((intptr_t)jit->write_view - (intptr_t)jit->start);
-    jit->free = jit->start;
+    jit->free = jit->fetched = jit->start;
     return true;
 }
 
@@ -127,6 +127,20 @@ static bool is_made_full(Vm *vm)
     return full;
 }
 
+/* Pages of memory are there up to `end`: many at once, which saves a fault for each. A host that
+ * refuses fetches them one by one. */
+static void fetch_pages(Jit *jit, Word end)
+{
+    if (end <= jit->fetched)
+        return;
+    Word to = end + FETCHED_AT_ONCE - (end - jit->start) % FETCHED_AT_ONCE;
+    if (to > jit->end)
+        to = jit->end;
+    madvise(zone_writable(jit, jit->fetched), to - jit->fetched, MADV_POPULATE_WRITE);
+    madvise(word_pointer(jit->fetched), to - jit->fetched, MADV_POPULATE_READ);
+    jit->fetched = to;
+}
+
 Word zone_reserve(Vm *vm, Word bytes)
 {
     Jit *jit = jit_of(vm);
@@ -136,7 +150,10 @@ Word zone_reserve(Vm *vm, Word bytes)
         zone_reclaim(vm, bytes);
     if (made_full && ++jit->made_full % 2 == 0) /* by turns, reclaiming has been in vain */
         return 0;
-    return jit->end - jit->free < bytes ? 0 : jit->free;
+    if (jit->end - jit->free < bytes)
+        return 0;
+    fetch_pages(jit, jit->free + bytes);
+    return jit->free;
 }
 
 /* ---- Reclaiming ---- */

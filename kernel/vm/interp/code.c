@@ -98,8 +98,10 @@ static bool verify(Vm *vm, const Owner *owner, VerifyView *view, VerifyFacts *fa
     VerifyError error = {0};
     *view = view_of(vm, owner);
     void *scratch = scratch_for(vm, view->count);
+    interp_of(vm)->verified.code = NO_OOP;
     if (scratch && verify_code(view, scratch, facts, &error)) {
         *header_at(owner->code) |= HEADER_VERIFIED;
+        interp_of(vm)->verified = (VerifiedCode){owner->code, *facts};
         return true;
     }
     vm->setup->host->log(vm->setup->host, OSVM_DEBUG, "code at %" PRIxWORD " is refused: pc %u: %s",
@@ -137,10 +139,23 @@ void code_fill_facts(Vm *vm, Oop code, CodeFacts *facts)
     facts->large |= verified.max_depth > SMALL_FRAME_SLOTS;
 }
 
+/* The code is the one verified last, whose facts are still those in the table: scratch memory has
+ * its depths. */
+static bool is_verified(Vm *vm, Oop code)
+{
+    return interp_of(vm)->verified.code == code &&
+           interp_of(vm)->codes[code_hash(code)].code == code;
+}
+
 bool code_view(Vm *vm, Oop code, VerifyView *view, VerifyFacts *facts)
 {
     Owner owner = {vm, code};
-    bool verified = verify(vm, &owner, view, facts);
+    bool verified = is_verified(vm, code);
+    if (verified) {
+        *view = view_of(vm, &owner);
+        *facts = interp_of(vm)->verified.facts;
+    } else
+        verified = verify(vm, &owner, view, facts);
     view->owner = NULL;
     view->literal = NULL;
     return verified;

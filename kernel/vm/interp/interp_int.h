@@ -173,6 +173,12 @@ typedef struct {
     uint16_t heat;     /* activations of its blocks until they are compiled */
 } CodeFacts;
 
+/* What the verifier said of the code it was last given; NO_OOP: it was refused. */
+typedef struct {
+    Oop code;
+    VerifyFacts facts; /* depths: in the verifier's scratch memory */
+} VerifiedCode;
+
 /* Whether a method has a certain embedded (V3) block. */
 typedef struct {
     Oop code; /* NO_OOP: empty */
@@ -213,6 +219,7 @@ typedef struct Interp {
     /* ---- code.c ---- */
     void *scratch; /* the verifier's */
     size_t scratch_size;
+    VerifiedCode verified;
 
     /* ---- between the loop and its helpers ---- */
     uint16_t threshold;      /* heat in the beginning; 0: nothing is compiled */
