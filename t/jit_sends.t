@@ -1,6 +1,7 @@
 #!/usr/bin/env perl
-# Sends that meet many classes, in machine code: ordinary and super sends of one selector by turns,
-# so that caches of the one must not serve the other. The interpreter knows the answers.
+# Sends in machine code: that meet many classes, ordinary and super sends of one selector by turns, so
+# that caches of the one must not serve the other; and what full collections leave of their links:
+# all but those for classes that have gone. The interpreter knows the answers.
 use strict;
 use warnings;
 use File::Temp qw(tempdir);
@@ -9,9 +10,16 @@ use Test::More;
 my $osvm = $ENV{OSVM} || 'build/osvm';
 plan skip_all => 'built without JIT' unless `$osvm plugins` =~ /^jit +x64 /m;
 my $dir = tempdir(CLEANUP => 1);
-my $script = "$dir/sends.st";
-open my $out, '>', $script or die $!;
-print $out <<'SCRIPT';
+
+sub script {
+    my ($name, $text) = @_;
+    open my $out, '>', "$dir/$name.st" or die $!;
+    print $out $text;
+    close $out;
+    return "$dir/$name.st";
+}
+
+my $many = script(many => <<'SCRIPT');
 | classes objects names |
 Object subclass: #Root instanceVariableNames: '' classVariableNames: '' package: 'Sends'.
 (Smalltalk at: #Root) compile: 'name ^ ''root'''.
@@ -33,14 +41,53 @@ names := nil.
 	names := objects collect: [ :each | each kind ] ].
 names do: [ :each | Transcript show: each; cr ].
 SCRIPT
-close $out;
+my $names = join '', map { "kind of $_\n" } 1 .. 10, ('middle of root') x 10;
 
-my $expected = join '', map { "kind of $_\n" } 1 .. 10, ('middle of root') x 10;
+# Copies of classes, which have class indices of their own; the next copy uses them again.
+my $copies = script(copies => <<'SCRIPT');
+| root plain leaf answers |
+Object subclass: #Root instanceVariableNames: '' classVariableNames: '' package: 'Sends'.
+root := Smalltalk at: #Root.
+root class compile: 'twin <primitive: 148>'.
+root compile: 'name ^ ''root'''; compile: 'call: thing ^ thing name';
+	compile: 'try: aClass | twin | twin := aClass twin. ^ (self call: twin new) , (self call: twin new) -> twin identityHash'.
+plain := root subclass: #Plain instanceVariableNames: '' classVariableNames: '' package: 'Sends'.
+leaf := root subclass: #Leaf instanceVariableNames: '' classVariableNames: '' package: 'Sends'.
+leaf compile: 'name ^ ''leaf'''.
+answers := {plain. plain. leaf. leaf. plain. leaf} collect: [ :each | | answer |
+	answer := root new try: each.
+	10 timesRepeat: [ Smalltalk garbageCollect ].
+	answer ].
+answers do: [ :each | Transcript show: each key; cr ].
+Transcript show: (answers collect: [ :each | each value ]) asSet size printString; cr.
+SCRIPT
+my $of_copies = join "\n", qw(rootroot rootroot leafleaf leafleaf rootroot leafleaf 1), '';
+
+sub collecting {
+    my ($times) = @_;
+    return script("collecting$times", <<"SCRIPT");
+| list |
+list := OrderedCollection new.
+1 to: 100 do: [ :i | list add: i printString size; add: (i odd ifTrue: [ i ] ifFalse: [ i asFloat ]) truncated ].
+$times timesRepeat: [ Smalltalk garbageCollect ].
+1 to: 100 do: [ :i | list add: i printString size; add: (i odd ifTrue: [ i ] ifFalse: [ i asFloat ]) truncated ].
+Transcript show: list size printString; cr.
+SCRIPT
+}
+
 my $hot = '--jit=x64,threshold=1,loop-threshold=1';
 my @processors = ('', `$osvm plugins` =~ /^cpu +sim /m ? ' --cpu=sim' : ());
 for my $options ('--jit=none', map { ("$hot$_", "$hot --check --torture=deopt:7$_") } @processors) {
-    my $answer = `$osvm $options $script 2>&1`;
-    ok($? == 0 && $answer eq $expected, "$options: each send finds its method")
+    my $answer = `$osvm $options $many 2>&1`;
+    ok($? == 0 && $answer eq $names, "$options: each send finds its method")
         or diag(substr $answer, 0, 1000);
+    $answer = `$osvm $options $copies 2>&1`;
+    is($answer, $of_copies, "$options: a class index that is used again stands for another class");
+}
+for my $processor (@processors) {
+    my ($once, $often) = map { `$osvm --log=info $hot$processor $_ 2>&1` =~ /(\d+) targets linked/ ? $1 : -1 }
+        map { collecting($_) } 1, 50;
+    cmp_ok($once, '>', 100, "$hot$processor: sites are linked");
+    cmp_ok($often, '<', $once + 10, "$hot$processor: full collections leave them so ($once, $often)");
 }
 done_testing;

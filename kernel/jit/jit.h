@@ -73,6 +73,8 @@ void jit_follow_forwarders(Vm *vm);
 /* Lookup caches were flushed, of everything or one selector or method (NO_OOP: all). */
 void jit_unlink(Vm *vm, Oop selector, Oop method);
 void jit_objects_will_move(Vm *vm, bool young_only);
+/* A full collection is over: classes may have gone. */
+void jit_collected(Vm *vm);
 /* The method header that slot 0 held before this address of machine code. */
 SWord jit_method_header(Word address);
 /* The machine code of `code` is of no use any more. */
@@ -105,6 +107,7 @@ static inline void jit_visit_roots(Vm *vm, SlotVisitor visit, void *context) {}
 static inline void jit_follow_forwarders(Vm *vm) {}
 static inline void jit_unlink(Vm *vm, Oop selector, Oop method) {}
 static inline void jit_objects_will_move(Vm *vm, bool young_only) {}
+static inline void jit_collected(Vm *vm) {}
 static inline void jit_forget(Vm *vm, Oop code) {}
 static inline SWord jit_method_header(Word address) { return 0; }
 

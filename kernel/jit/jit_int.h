@@ -204,6 +204,7 @@ typedef struct Jit {
     bool open_used;        /* their table has entries */
     bool linked;           /* some site may be */
     uint64_t opens_made;
+    uint64_t links;        /* times that a site, or the table of open caches, learned a target */
     uint64_t unlinked;     /* sites that got no cache for want of room */
     bool unverified;       /* verify.c: references have been visited, or code has gone */
     unsigned polls;        /* seen there */

@@ -168,6 +168,7 @@ void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *tar
 {
     Word callee = target_of(piece, site);
     bool fresh = callee == unlinked(vm);
+    jit_of(vm)->links++;
     if (callee_of(vm, piece, site, PIECE_OPEN))
         open_add(vm, link_selector(vm, piece, site), class_index, target);
     else if (fresh || jit_pool(piece)[site->pool] == class_index)
@@ -239,6 +240,25 @@ static bool any(Vm *vm, Piece *piece, JitSend *site, void *context)
 static bool sends(Vm *vm, Piece *piece, JitSend *site, void *selector)
 {
     return link_selector(vm, piece, site) == *(Oop *)selector;
+}
+
+/* Does the site, or a case of its cache, expect a class index that is not in use? */
+static bool expects_none(Vm *vm, Piece *piece, JitSend *site, void *context)
+{
+    const Piece *cache = cache_of(vm, piece, site);
+    const Word *cases = jit_pool(cache ? cache : piece) + (cache ? POOL_FIXED : site->pool);
+    unsigned count = cache ? cache->cases : target_of(piece, site) != unlinked(vm);
+    (void)context;
+    for (unsigned i = 0; i < count; i++)
+        if (cases[2 * i] != NO_CLASS && heap_class_at(&vm->heap, cases[2 * i]) == vm->heap.nil)
+            return true;
+    return false;
+}
+
+void jit_collected(Vm *vm)
+{
+    if (jit_of(vm))
+        unlink_where(vm, expects_none, NULL);
 }
 
 void jit_unlink(Vm *vm, Oop selector, Oop method)

@@ -221,6 +221,7 @@ void jit_follow_forwarders(Vm *vm)
     Jit *jit = jit_of(vm);
     if (jit)
         jit->young_only = false;
+    jit_unlink(vm, NO_OOP, NO_OOP); /* classes and methods are others now */
     jit_visit_roots(vm, follow_one, NULL);
 }
 
@@ -232,6 +233,4 @@ void jit_objects_will_move(Vm *vm, bool young_only)
     CHECK(!jit->making, "C6: objects move while machine code is being made");
     jit->young_only = young_only;
     open_forget(vm); /* it has selectors */
-    if (!young_only)
-        jit_unlink(vm, NO_OOP, NO_OOP);
 }

@@ -115,6 +115,8 @@ static uint64_t heap_now(Heap *heap)
 static void collected(Heap *heap, const HeapPause *pause)
 {
     Vm *vm = vm_of(heap);
+    if (pause->full)
+        jit_collected(vm);
     if (vm->setup->gc_log)
         gc_log_write(vm->setup->gc_log, heap, pause, vm->heap_clock_origin);
 }

@@ -58,7 +58,7 @@ void interp_flush_caches(Vm *vm, bool young_only)
     Interp *interp = interp_of(vm);
     jit_objects_will_move(vm, young_only);
     if (!young_only) {
-        lookup_flush(vm);
+        lookup_forget(vm);
         memset(interp->codes, 0, sizeof interp->codes);
         memset(interp->blocks, 0, sizeof interp->blocks);
         return;

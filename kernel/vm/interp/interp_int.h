@@ -328,6 +328,9 @@ LookupEntry *lookup_send_in(Vm *vm, Oop selector, Oop class, unsigned *args);
 LookupEntry *lookup_find(Vm *vm, Oop selector, Word class_index);
 /* An entry for a method that was not looked up. */
 LookupEntry *lookup_method(Vm *vm, Oop method, Oop receiver);
+/* Empties the caches, which hold objects that will move or die. Flushing, because methods change, also
+ * unlinks machine code. */
+void lookup_forget(Vm *vm);
 /* Answers the class of the receiver, following it (and repairing the stack) if it is a forwarder.
  */
 Word lookup_receiver_class_index(Vm *vm, unsigned args);

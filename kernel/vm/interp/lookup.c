@@ -384,12 +384,17 @@ const AtEntry *lookup_at(Vm *vm, Word class_index)
 
 /* ---- Flushing ---- */
 
-void lookup_flush(Vm *vm)
+void lookup_forget(Vm *vm)
 {
     Interp *interp = interp_of(vm);
     interp->flushes++;
     memset(interp->lookup_room, 0, sizeof interp->lookup_room);
     memset(interp->ats, 0, sizeof interp->ats);
+}
+
+void lookup_flush(Vm *vm)
+{
+    lookup_forget(vm);
     jit_unlink(vm, NO_OOP, NO_OOP);
 }
 
