@@ -155,7 +155,8 @@ docs/library.md: $(BUILD)/osvm.image
 
 # --- Set-up, installation, housekeeping -----------------------------------------------------------
 INSTALLS := $(filter run test test-long bench fuzz setup,$(MAKECMDGOALS))
-needs: ; @CC='$(CC)' tools/setup $(if $(INSTALLS),install,check) build $(if $(INSTALLS),test) $(NEEDS)
+TESTS_TOO := $(filter-out run,$(INSTALLS))
+needs: ; @CC='$(CC)' tools/setup $(if $(INSTALLS),install,check) build $(if $(TESTS_TOO),test) $(NEEDS)
 setup: needs
 
 DEST      = $(DESTDIR)$(PREFIX)

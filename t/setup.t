@@ -48,16 +48,19 @@ like($said, qr/needs root/, '... and says why');
 ok(!-e $log, '... and did not try');
 
 my $root = machine('root', id => 'echo 0', 'apt-get' => "echo \"\$@\" >>$log");
-($status, $said) = setup($root, 'install build test unicorn');
+($status, $said) = setup($root, 'install build test unicorn capstone');
 is($status, 0, 'install as root') or diag($said);
 my $asked = do { local (@ARGV, $/) = ($log); <> };
 like($asked, qr/^update/, '... reads the package lists first');
 like($asked, qr/install .*\bgcc\b.*\bperl\b.*\bpkg-config\b/, '... and asks for all of it');
 
-my $broken = machine('broken', id => 'echo 0', 'apt-get' => 'exit 100');
+unlike($asked, qr/pkg-config.*pkg-config/, '... for each but once');
+is(scalar(() = $said =~ /\n/g), 1, '... in one line of its own');
+
+my $broken = machine('broken', id => 'echo 0', 'apt-get' => 'echo E: no net; exit 100');
 ($status, $said) = setup($broken, 'install build');
 is($status, 1, 'apt-get fails');
-like($said, qr/apt-get update failed/, '... and that is said');
+like($said, qr/^E: no net\n.*apt-get update failed/ms, '... and that is said, with its reason');
 
 my $full = machine('full', map { $_ => 'exit 0' } qw(cc ar prove python3));
 ($status, $said) = setup($full, 'check build test');
