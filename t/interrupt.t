@@ -10,24 +10,27 @@ use Test::More;
 my $osvm = $ENV{OSVM} || 'build/osvm';
 my $dir  = tempdir(CLEANUP => 1);
 
-# Runs the program until it has said "ready" on the standard error, and interrupts it; answers exit status and output.
-sub interrupted {
-    my (@command) = @_;
+# Runs the program until it has said "ready" on the standard error, and interrupts it, `times` times; answers exit
+# status and both outputs.
+sub interrupted_often {
+    my ($times, @command) = @_;
     my $pid = open3(my $in, my $out, my $err = Symbol::gensym(), $osvm, @command);
     my $line = <$err> // '';
-    select undef, undef, undef, 0.1;
-    kill 'INT', $pid;
     my $ended = 0;
-    for (1 .. 200) {
+    for my $tenth (1 .. 200) {
+        select undef, undef, undef, 0.1;
+        kill 'INT', $pid if $tenth % 3 == 1 && $times-- > 0;
         $ended = waitpid $pid, WNOHANG;
         last if $ended;
-        select undef, undef, undef, 0.1;
     }
     my $status = $?;
-    if (!$ended) { kill 'KILL', $pid; waitpid $pid, 0; return ('hangs', '') }
+    if (!$ended) { kill 'KILL', $pid; waitpid $pid, 0; return ('hangs', '', '') }
     local $/;
-    my $text = <$out> // '';
-    return ($status & 127 ? "signal $status" : $status >> 8, $text);
+    return ($status & 127 ? "signal $status" : $status >> 8, <$out> // '', <$err> // '');
+}
+
+sub interrupted {
+    return (interrupted_often(1, @_))[0, 1];
 }
 
 my $ready    = "Transcript show: 'written'; cr. Stdio stderr nextPutAll: 'ready'; lf; flush. ";
@@ -56,6 +59,24 @@ for my $name (sort keys %programs) {
 
 my ($status, $text) = interrupted('-e', $ready . '[ [ true ] whileTrue: [ ] ] on: UserInterrupt do: [ :each | Smalltalk exit: 7 ]');
 is($status, 7, 'UserInterrupt can be handled');
+
+# Interrupts that the image's process for them gets no time for.
+my $high = $ready . '[ [ true ] whileTrue: [ ] ] forkAt: 70';
+my @tiers = ([], ['--jit=none'], ['--jit=none', '--bits=32'], ['--check']);
+push @tiers, ['--cpu=sim'] if `$osvm plugins` =~ /^cpu +sim/m;
+for my $options (@tiers) {
+    my ($ended, $out, $err) = interrupted_often(9, @$options, '-e', $high);
+    is($ended, 130, "@$options: a loop of high priority can be interrupted");
+    like($err, qr/no process took the interrupts.*\n  A process of priority 70 runs:\n +\[\] in UndefinedObject>>DoIt\n/,
+        '... it is said which process runs, and where');
+    like($err, qr/^  A process of priority 40 is ready:\n(    .*\n)+/m, '... and which would like to');
+    like($err, qr/^  A process of priority 50 waits for a Semaphore:\n/m, '... or waits');
+}
+my ($ended, $out, $err) = interrupted_often(9, '-e',
+    "| a b | a := String new: 4000000 withAll: \$a. b := (String new: 2000000 withAll: \$a), 'b'. $ready a findString: b");
+is($ended, 130, 'a primitive that takes for ever can be interrupted');
+like($err, qr/^osvm: interrupted again and again while a primitive or a collection runs: ended$/m, '... and why it ended is said');
+
 ($status, $text) = interrupted('test', 'NoSuchTestAtAll');
 is($status, 1, 'an end before the signal keeps its exit status');
 

@@ -233,7 +233,7 @@ typedef struct Interp {
 
     /* ---- poll.c ---- */
     atomic_uint poll_requested;      /* any thread */
-    atomic_uint interrupt_requested; /* user interrupt; any thread */
+    atomic_uint interrupts; /* by the user, since the last poll that looked; any thread */
     atomic_uint
         processor_requested; /* machine code is to go on on the other processor; any thread */
     SWord poll_grant;     /* the budget the last poll gave */
@@ -481,6 +481,8 @@ bool poll_can_wake(Vm *vm);
  * program with exit code 1. */
 void report_fatal(Vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void report_stack(Vm *vm);
+/* The stacks of all processes. */
+void report_processes(Vm *vm);
 /* The characters of a string or symbol, or a description. */
 void report_text(Vm *vm, Oop oop, char *buffer, size_t size);
 /* Text of a class name or selector, for messages. */

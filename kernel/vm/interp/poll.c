@@ -6,6 +6,8 @@
  * (--deterministic) the budget of poll points alone brings polls about.
  */
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "kernel/vm/interp/callback.h"
 #include "kernel/vm/interp/interp_int.h"
@@ -13,6 +15,9 @@
 /* Poll points between polls that nobody asked for; logical time between looks at the
  * clock in deterministic runs. */
 enum { POLL_BUDGET = 20000, PULSE_US = 2000 };
+
+/* So many interrupts may come before a poll sees them. */
+enum { INTERRUPTS_UNSEEN_MAX = 5 };
 
 void vm_request_poll(Vm *vm)
 {
@@ -42,13 +47,22 @@ static void tick(void *context)
     vm_request_poll(context);
 }
 
+/* A user interrupt. A primitive that does not come to its end must not keep the user for ever. */
+static void take_interrupt(Interp *interp)
+{
+    if (atomic_fetch_add(&interp->interrupts, 1) < INTERRUPTS_UNSEEN_MAX)
+        return;
+    fputs("osvm: interrupted again and again while a primitive or a collection runs: ended\n", stderr);
+    _exit(128 + SIGINT);
+}
+
 static void take_signal(void *context, int number)
 {
     Vm *vm = context;
     Interp *interp = interp_of(vm);
     const OsvmWorld *world = vm->setup->host->world;
     if (number == SIGINT)
-        atomic_store(&interp->interrupt_requested, 1);
+        take_interrupt(interp);
     else if (number == SIGUSR1)
         atomic_store(&interp->processor_requested, 1);
     else if (number == SIGTERM || number == SIGHUP)
@@ -125,15 +139,25 @@ static void poll_low_space(Vm *vm)
     interp_of(vm)->low_space = false;
 }
 
-/* A user interrupt that no image handles ends the program, as for any other one. */
+/* What becomes of an interrupt is the image's affair: it has a process that waits for the semaphore.
+ * Where it registered none, and where that process was given no time to take the interrupts before,
+ * because one of a higher priority does not let it, the program ends. */
 static void poll_interrupt(Vm *vm)
 {
-    if (!atomic_exchange(&interp_of(vm)->interrupt_requested, 0))
+    Oop semaphore = follow(heap_special(&vm->heap, SPECIAL_INTERRUPT_SEMAPHORE));
+    if (!atomic_exchange(&interp_of(vm)->interrupts, 0))
         return;
-    if (is_semaphore(vm, follow(heap_special(&vm->heap, SPECIAL_INTERRUPT_SEMAPHORE))))
-        signal_special(vm, SPECIAL_INTERRUPT_SEMAPHORE);
-    else
-        vm_request_exit(vm, 128 + SIGINT);
+    if (is_semaphore(vm, semaphore) &&
+        object_slot(semaphore, SEMAPHORE_EXCESS) == small_integer_oop(0)) {
+        process_signal(vm, semaphore);
+        return;
+    }
+    if (is_semaphore(vm, semaphore)) {
+        fflush(stdout);
+        fputs("osvm: interrupted, and no process took the interrupts before. What there is:\n", stderr);
+        report_processes(vm);
+    }
+    vm_request_exit(vm, 128 + SIGINT);
 }
 
 static void poll_timer(Vm *vm)
@@ -233,7 +257,7 @@ void poll_wait(Vm *vm, int64_t until_us)
     const OsvmWorld *world = vm->setup->host->world;
     Interp *interp = interp_of(vm);
     int64_t timer = poll_timer_mono(vm), before = world->mono_us(world);
-    bool pending = atomic_load(&interp->externals_pending) || atomic_load(&interp->interrupt_requested) ||
+    bool pending = atomic_load(&interp->externals_pending) || atomic_load(&interp->interrupts) ||
                    atomic_load(&interp->end_requested) || interp->finalizations;
     if (pending)
         return;

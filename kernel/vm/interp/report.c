@@ -5,7 +5,7 @@
 #include "kernel/vm/interp/interp_int.h"
 #include "kernel/vm/objects.h"
 
-enum { REPORT_FRAMES_MAX = 40 };
+enum { REPORT_FRAMES_MAX = 40, REPORT_PROCESSES_MAX = 100 };
 
 void report_name_of_class(Vm *vm, Oop class, char *buffer, size_t size)
 {
@@ -79,11 +79,9 @@ static void report_activation(Vm *vm, Oop code, Oop receiver, bool block)
     fprintf(stderr, ">>%s\n", selector);
 }
 
-/* Prints the newest activations; no context is made for it. */
-void report_stack(Vm *vm)
+/* Prints the newest activations, from a frame or, with `fp` 0, from a context; none is made for it. */
+static void report_activations(Vm *vm, Word fp, Oop context)
 {
-    Word fp = vm->fp;
-    Oop context = fp ? NO_OOP : follow(object_slot(process_active(vm), PROCESS_CONTEXT));
     unsigned count = 0;
     if (!fp && is_context(context) && context_married(context))
         fp = context_frame(context);
@@ -108,6 +106,69 @@ void report_stack(Vm *vm)
     }
     if (count == REPORT_FRAMES_MAX)
         fprintf(stderr, "    ...\n");
+}
+
+static void report_stack_of(Vm *vm, Oop process)
+{
+    Oop context = follow(object_slot(process, PROCESS_CONTEXT));
+    if (process == process_active(vm) && vm->fp)
+        context = NO_OOP;
+    report_activations(vm, context ? 0 : vm->fp, context);
+}
+
+void report_stack(Vm *vm)
+{
+    report_stack_of(vm, process_active(vm));
+}
+
+/* What a process does: "runs", "is ready", "is suspended", "waits for a Semaphore". */
+static void report_state(Vm *vm, Oop process)
+{
+    char class[96];
+    Oop list = follow(object_slot(process, PROCESS_LIST));
+    if (process == process_active(vm))
+        fprintf(stderr, "runs");
+    else if (!is_object(list) || list == vm->heap.nil)
+        fprintf(stderr, "is suspended");
+    else if (object_slot_count(list) <= SEMAPHORE_EXCESS)
+        fprintf(stderr, "is ready");
+    else {
+        vm_class_name(vm, follow(heap_class_of(&vm->heap, list)), class, sizeof class);
+        fprintf(stderr, "waits for a %s", class);
+    }
+}
+
+static void report_process(Vm *vm, Oop process)
+{
+    Oop priority = object_slot(process, PROCESS_PRIORITY);
+    fprintf(stderr, "  A process of priority %" PRIdWORD " ",
+            is_small_integer(priority) ? small_integer_value(priority) : 0);
+    report_state(vm, process);
+    fprintf(stderr, ":\n");
+    report_stack_of(vm, process);
+}
+
+/* Not those that are at their end. */
+static bool is_another_process(Vm *vm, Oop object, Oop class)
+{
+    return is_object(object) && follow(heap_class_of(&vm->heap, object)) == class &&
+           object != process_active(vm) && is_context(follow(object_slot(object, PROCESS_CONTEXT)));
+}
+
+void report_processes(Vm *vm)
+{
+    Mm *mm = vm->heap.mm;
+    Oop class = follow(heap_class_of(&vm->heap, process_active(vm)));
+    unsigned count = 0;
+    report_process(vm, process_active(vm));
+    for (Oop at = mm->ops->first_object(mm); at && count <= REPORT_PROCESSES_MAX;
+         at = mm->ops->next_object(mm, at))
+        if (is_another_process(vm, at, class)) {
+            if (count++ < REPORT_PROCESSES_MAX)
+                report_process(vm, at);
+            else
+                fprintf(stderr, "  ...\n");
+        }
 }
 
 void report_fatal(Vm *vm, const char *format, ...)
