@@ -7,7 +7,8 @@
  *
  *   live     what it says
  *   muted    reads are real, with file positions of its own; writes, renames and the like
- *            are swallowed and succeed; nothing is created; processes cannot be started
+ *            are swallowed and succeed; nothing is created; processes cannot be started; sockets
+ *            take what is sent, receive nothing and connect to nobody
  *   denied   clocks, waiting, randomness and the open standard streams are real; all else
  *            fails with -EPERM
  *   faulty   live, but fails as told (`--world=faulty,fail=write:3`); for tests
@@ -16,8 +17,8 @@
  *
  * Results: 0 or a count, else -errno. Paths are NUL-terminated bytes, UTF-8 by
  * convention. Buffers are borrowed. Times are microseconds. The first argument
- * is always the world itself. Main thread only, except `wake`, the clocks and
- * `random`. Structs only grow at the end.
+ * is always the world itself. Main thread only, except `wake`, the clocks,
+ * `random` and looking for names of hosts. Structs only grow at the end.
  */
 #ifndef OSVM_WORLD_H
 #define OSVM_WORLD_H
@@ -95,6 +96,34 @@ typedef struct OsvmSpawn {
     const char *directory;          /* NULL: this process's */
     int files[3];                   /* what the child has as 0, 1, 2 */
 } OsvmSpawn;
+
+/* The address of a socket as the system writes it (a sockaddr). */
+typedef struct OsvmAddress {
+    uint32_t size; /* bytes in use */
+    uint32_t unused;
+    unsigned char bytes[128];
+} OsvmAddress;
+
+typedef enum OsvmFamily { OSVM_ANY_FAMILY, OSVM_LOCAL, OSVM_INET4, OSVM_INET6 } OsvmFamily;
+typedef enum OsvmSocketType { OSVM_ANY_TYPE, OSVM_STREAM, OSVM_DATAGRAM } OsvmSocketType;
+typedef enum OsvmProtocol { OSVM_ANY_PROTOCOL, OSVM_TCP, OSVM_UDP } OsvmProtocol;
+/* Flags of lookups. */
+enum { OSVM_NUMERIC = 1, OSVM_PASSIVE = 2 };
+
+/* What is looked for, and what is found. Texts may be NULL. */
+typedef struct OsvmLookup {
+    const char *host, *service;
+    unsigned flags;
+    OsvmFamily family;
+    OsvmSocketType type;
+    OsvmProtocol protocol;
+} OsvmLookup;
+typedef struct OsvmFound {
+    OsvmAddress address;
+    OsvmFamily family;
+    OsvmSocketType type;
+    OsvmProtocol protocol;
+} OsvmFound;
 
 struct OsvmWorld {
     uint32_t size; /* sizeof(OsvmWorld) when the kernel was compiled */
@@ -189,7 +218,37 @@ struct OsvmWorld {
     /* In a deterministic run: the clocks go on by one microsecond at each point that the function
      * counts, and stand still without one (NULL). Nothing where time is real. */
     void (*count_points)(const OsvmWorld *world, uint64_t (*points)(void *context), void *context);
-    /* members above: ABI 1. Sockets are going to follow. */
+
+    /* --- Sockets -------------------------------------------------------- */
+    /* Files of a kind: `close` and `watch` take them. None waits: what would answers -EAGAIN,
+     * `connect` -EINPROGRESS. `address` NULL: the peer it is connected to, or nobody asks. */
+    int (*socket)(const OsvmWorld *world, OsvmFamily family, OsvmSocketType type);
+    int (*bind)(const OsvmWorld *world, int file, const OsvmAddress *address);
+    int (*listen)(const OsvmWorld *world, int file, int backlog);
+    int (*accept)(const OsvmWorld *world, int file); /* a socket */
+    int (*connect)(const OsvmWorld *world, int file, const OsvmAddress *address);
+    int64_t (*send)(const OsvmWorld *world, int file, const void *data, size_t size,
+                    const OsvmAddress *address);
+    /* `peek`: what is received stays to be received. */
+    int64_t (*receive)(const OsvmWorld *world, int file, void *data, size_t size, bool peek,
+                       OsvmAddress *address);
+    int (*socket_address)(const OsvmWorld *world, int file, bool peer, OsvmAddress *address);
+    /* Options by the system's numbers; `size` is the room before and the size after. */
+    int (*get_option)(const OsvmWorld *world, int file, int level, int name, void *value,
+                      size_t *size);
+    int (*set_option)(const OsvmWorld *world, int file, int level, int name, const void *value,
+                      size_t size);
+    /* Which of `events` (as in `watch`) hold now, or -errno. */
+    int (*poll)(const OsvmWorld *world, int file, unsigned events);
+    /* Names of hosts and services; may take seconds, any thread. `resolve` answers how many were
+     * found, at most `room`; both answer a negative number of gai_strerror if it fails. */
+    int (*resolve)(const OsvmWorld *world, const OsvmLookup *lookup, OsvmFound *found, size_t room);
+    int (*resolve_address)(const OsvmWorld *world, const OsvmAddress *address, unsigned flags,
+                           char *host, size_t host_size, char *service, size_t service_size);
+    int (*host_name)(const OsvmWorld *world, char *name, size_t size);
+    /* An address of this machine by which others may reach it; -ENODEV if there is none. */
+    int (*host_address)(const OsvmWorld *world, OsvmFamily family, OsvmAddress *address);
+    /* members above: ABI 1 */
 };
 
 /* Writes all of it. 0 or -errno. */

@@ -6,6 +6,8 @@
  */
 #include "worlds.h"
 
+#include <netdb.h>
+
 enum { DENIED = -EPERM };
 
 static bool is_standard(int file)
@@ -160,6 +162,97 @@ static int denied_pipe(const OsvmWorld *world, int files[2])
     return DENIED;
 }
 
+static int denied_socket(const OsvmWorld *world, OsvmFamily family, OsvmSocketType type)
+{
+    return DENIED;
+}
+
+static int denied_address(const OsvmWorld *world, int file, const OsvmAddress *address)
+{
+    return DENIED;
+}
+
+static int denied_listen(const OsvmWorld *world, int file, int backlog)
+{
+    return DENIED;
+}
+
+static int64_t denied_send(const OsvmWorld *world, int file, const void *data, size_t size,
+                           const OsvmAddress *address)
+{
+    return DENIED;
+}
+
+static int64_t denied_receive(const OsvmWorld *world, int file, void *data, size_t size, bool peek,
+                              OsvmAddress *address)
+{
+    return DENIED;
+}
+
+static int denied_socket_address(const OsvmWorld *world, int file, bool peer, OsvmAddress *address)
+{
+    return DENIED;
+}
+
+static int denied_get_option(const OsvmWorld *world, int file, int level, int name, void *value,
+                             size_t *size)
+{
+    return DENIED;
+}
+
+static int denied_set_option(const OsvmWorld *world, int file, int level, int name,
+                             const void *value, size_t size)
+{
+    return DENIED;
+}
+
+static int denied_poll(const OsvmWorld *world, int file, unsigned events)
+{
+    return DENIED;
+}
+
+static int denied_resolve(const OsvmWorld *world, const OsvmLookup *lookup, OsvmFound *found,
+                          size_t room)
+{
+    return EAI_FAIL;
+}
+
+static int denied_resolve_address(const OsvmWorld *world, const OsvmAddress *address,
+                                  unsigned flags, char *host, size_t host_size, char *service,
+                                  size_t service_size)
+{
+    return EAI_FAIL;
+}
+
+static int denied_host_name(const OsvmWorld *world, char *name, size_t size)
+{
+    return DENIED;
+}
+
+static int denied_host_address(const OsvmWorld *world, OsvmFamily family, OsvmAddress *address)
+{
+    return DENIED;
+}
+
+static void deny_sockets(OsvmWorld *world)
+{
+    world->socket = denied_socket;
+    world->bind = denied_address;
+    world->listen = denied_listen;
+    world->accept = denied_file;
+    world->connect = denied_address;
+    world->send = denied_send;
+    world->receive = denied_receive;
+    world->socket_address = denied_socket_address;
+    world->get_option = denied_get_option;
+    world->set_option = denied_set_option;
+    world->poll = denied_poll;
+    world->resolve = denied_resolve;
+    world->resolve_address = denied_resolve_address;
+    world->host_name = denied_host_name;
+    world->host_address = denied_host_address;
+}
+
 static void deny_files(OsvmWorld *world)
 {
     world->open = denied_open;
@@ -191,6 +284,7 @@ OsvmWorld *world_denied_new(const OsvmWorld *inner)
     WorldState *state = world_state_new(sizeof *state, "denied", inner);
     OsvmWorld *world = &state->world;
     deny_files(world);
+    deny_sockets(world);
     world->read = denied_read;
     world->write = denied_write;
     world->is_terminal = denied_is_terminal;

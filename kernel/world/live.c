@@ -369,6 +369,7 @@ OsvmWorld *world_live_new(void)
     live->pulse = pulse_new();
     live_files_fill(&live->base.world);
     live_processes_fill(&live->base.world);
+    live_sockets_fill(&live->base.world);
     pulse_fill(&live->base.world);
     return &live->base.world;
 }

@@ -8,6 +8,7 @@
 #include "worlds.h"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -160,6 +161,97 @@ static int muted_kill(const OsvmWorld *world, int process, int signal)
     return -EPERM;
 }
 
+/* --- Sockets -------------------------------------------------------------- */
+
+/* They are shared with the original, which is to get what arrives. So nothing does, nor is it
+ * waited for. */
+
+static int muted_watch(const OsvmWorld *world, int file, unsigned events, OsvmReady *ready,
+                       void *context)
+{
+    const OsvmWorld *live = muted_of(world)->base.inner;
+    struct stat stat;
+    bool is_socket = fstat(file, &stat) == 0 && S_ISSOCK(stat.st_mode);
+    return is_socket && events ? 0 : live->watch(live, file, events, ready, context);
+}
+
+static int muted_socket(const OsvmWorld *world, OsvmFamily family, OsvmSocketType type)
+{
+    return -EPERM;
+}
+
+static int muted_connect(const OsvmWorld *world, int file, const OsvmAddress *address)
+{
+    return -EPERM;
+}
+
+static int muted_bind(const OsvmWorld *world, int file, const OsvmAddress *address)
+{
+    return 0;
+}
+
+static int muted_listen(const OsvmWorld *world, int file, int backlog)
+{
+    return 0;
+}
+
+static int muted_accept(const OsvmWorld *world, int file)
+{
+    return -EAGAIN;
+}
+
+static int64_t muted_send(const OsvmWorld *world, int file, const void *data, size_t size,
+                          const OsvmAddress *address)
+{
+    return muted_write(world, file, data, size);
+}
+
+static int64_t muted_receive(const OsvmWorld *world, int file, void *data, size_t size, bool peek,
+                             OsvmAddress *address)
+{
+    return -EAGAIN;
+}
+
+static int muted_set_option(const OsvmWorld *world, int file, int level, int name,
+                            const void *value, size_t size)
+{
+    return 0;
+}
+
+static int muted_poll(const OsvmWorld *world, int file, unsigned events)
+{
+    return (int)(events & OSVM_WRITABLE);
+}
+
+static int muted_resolve(const OsvmWorld *world, const OsvmLookup *lookup, OsvmFound *found,
+                         size_t room)
+{
+    return EAI_FAIL;
+}
+
+static int muted_resolve_address(const OsvmWorld *world, const OsvmAddress *address,
+                                 unsigned flags, char *host, size_t host_size, char *service,
+                                 size_t service_size)
+{
+    return EAI_FAIL;
+}
+
+static void mute_sockets(OsvmWorld *world)
+{
+    world->watch = muted_watch;
+    world->socket = muted_socket;
+    world->bind = muted_bind;
+    world->listen = muted_listen;
+    world->accept = muted_accept;
+    world->connect = muted_connect;
+    world->send = muted_send;
+    world->receive = muted_receive;
+    world->set_option = muted_set_option;
+    world->poll = muted_poll;
+    world->resolve = muted_resolve;
+    world->resolve_address = muted_resolve_address;
+}
+
 static void muted_release(WorldState *state)
 {
     free(((MutedWorld *)state)->private);
@@ -170,6 +262,7 @@ OsvmWorld *world_muted_new(const OsvmWorld *inner)
     MutedWorld *muted = world_state_new(sizeof *muted, "muted", inner);
     OsvmWorld *world = &muted->base.world;
     muted->base.release = muted_release;
+    mute_sockets(world);
     world->open = muted_open;
     world->close = muted_close;
     world->read = muted_read;

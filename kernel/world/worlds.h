@@ -1,7 +1,7 @@
 /* The implementations of the world vtable (osvm/world.h), and how one is chosen.
  *
  * Each world is a block with the vtable first. `live` is made of files (live.c),
- * waiting and the helper thread (pulse.c) and processes (process.c). The others
+ * waiting and the helper thread (pulse.c), processes (process.c) and sockets (sockets.c). The others
  * begin as a copy of the live world and replace what they treat otherwise; they
  * keep a pointer to it and do not own it. A copied function gets the wrapper and
  * finds the live world below it by `inner`.
@@ -46,7 +46,7 @@ typedef struct WorldState {
  * empty vtable; otherwise a copy of that of `inner`, which is live. */
 void *world_state_new(size_t size, const char *name, const OsvmWorld *inner);
 
-/* live.c, process.c, pulse.c: fill in their parts of a live world. */
+/* live.c, process.c, sockets.c, pulse.c: fill in their parts of a live world. */
 typedef struct Pulse Pulse;
 typedef struct LiveWorld {
     WorldState base;
@@ -54,6 +54,7 @@ typedef struct LiveWorld {
 } LiveWorld;
 void live_files_fill(OsvmWorld *world);
 void live_processes_fill(OsvmWorld *world);
+void live_sockets_fill(OsvmWorld *world);
 void pulse_fill(OsvmWorld *world);
 /* The helper of the live world that `world` is or wraps. */
 Pulse *pulse_of(const OsvmWorld *world);
