@@ -162,12 +162,22 @@ static void make_specials(Sample *s)
     slots[SPECIAL_SCHEDULER_ASSOCIATION] = oop;
 }
 
-void sample_build(Sample *s, const CoreSetup *setup)
+/* Its bytes are those of fresh memory, which nobody has touched. */
+static void make_huge(Sample *s, Word bytes)
+{
+    s->huge = object_write_header(s->at, slots_for_bytes(bytes), format_for_bytes(bytes), SAMPLE_BYTES);
+    s->at = object_end(s->huge);
+}
+
+bool sample_build_around(Sample *s, const CoreSetup *setup, Word bytes)
 {
     Oop pages[2];
     s->vm = image_still_new(setup);
     Heap *heap = &s->vm->heap;
-    heap->mm->ops->prepare_load(heap->mm, SAMPLE_BYTES_MAX);
+    if (!heap->mm->ops->prepare_load(heap->mm, SAMPLE_BYTES_MAX + bytes)) {
+        sample_free(s);
+        return false;
+    }
     s->at = heap->old_start;
     for (Word i = 0; i < 3; i++)
         make(s, 0, FORMAT_EMPTY, SAMPLE_UNDEFINED + i);
@@ -180,12 +190,20 @@ void sample_build(Sample *s, const CoreSetup *setup)
     }
     heap->mm->ops->adopt(heap->mm, s->at);
     make_classes(s, pages);
+    make_huge(s, bytes);
     make_specials(s);
     heap->mm->ops->adopt(heap->mm, s->at);
     heap->last_hash = 12345;
     s->vm->image.flags = IMAGE_WHEEL_EVENTS | 0x800;
     s->vm->image.unknown_short = 77;
     s->vm->image.version = IMAGE_MAGIC | IMAGE_MULTIPLE_SETS;
+    return true;
+}
+
+void sample_build(Sample *s, const CoreSetup *setup)
+{
+    bool built = sample_build_around(s, setup, 0);
+    REQUIRE(built, "no memory for a sample of an image");
 }
 
 void sample_free(Sample *s)

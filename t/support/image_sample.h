@@ -16,11 +16,14 @@ enum {
 typedef struct {
     Vm *vm;
     Word at; /* where the next object goes */
-    Oop weak, ephemeron, method, context, linkage, floats, shorts, words64, words32, large;
+    Oop weak, ephemeron, method, context, linkage, floats, shorts, words64, words32, large, huge;
 } Sample;
 
 /* Builds it in a still heap that has been adopted. */
 void sample_build(Sample *sample, const CoreSetup *setup);
+/* The same around an object of so many zero bytes, which use no memory: classes below it, all else
+ * above. False: there are not so many addresses. */
+bool sample_build_around(Sample *sample, const CoreSetup *setup, Word bytes);
 void sample_free(Sample *sample);
 
 #endif
