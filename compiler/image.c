@@ -168,6 +168,20 @@ static void make_class_table(Builder *b)
         table_set(b, 3, image_role_class(b, ROLE_SMALL_INTEGER)->sides[0]);
 }
 
+/* Stacks for the collector of a VM that does not make its own: their pages are empty. */
+static void make_stacks(Builder *b)
+{
+    size_t word = b->graph.word_bytes, size = STACK_PAGE_WORDS * word;
+    for (uint32_t root = HIDDEN_FIRST_STACK; root <= HIDDEN_LAST_STACK; root++) {
+        char *page = arena_alloc(b->arena, size);
+        memset(page, 0, size);
+        memcpy(page + word, &root, sizeof root); /* each knows whose it is */
+        b->hidden_roots->slots[root] =
+            ref_object(graph_bytes(&b->graph, word == 8 ? PUN_LONGS : PUN_WORDS,
+                                   word == 8 ? FORMAT_LONGS : FORMAT_WORDS, page, size));
+    }
+}
+
 static Object *make_name_array(Builder *b, const NameList *names)
 {
     if (names->count == 0)
@@ -471,6 +485,7 @@ uint8_t *image_build(Program *program, const ImageOptions *options, size_t *size
     make_scheduler(b);
     image_make_special_objects(b);
     make_globals(b);
+    make_stacks(b);
     return tools->diagnostics->error_count ? NULL
                                            : graph_write(&b->graph, b->special_objects, size);
 }

@@ -30,6 +30,8 @@ for my $bits (64, 32) {
         cmp_ok($most, '>=', $least, "w$bits: below $threshold: most of the memory can be used");
         is("@rest", "$most $most alive", "w$bits: below $threshold: a primitive that fails, as often as one likes");
     }
+    my $too_large = `timeout 120 $osvm --bits=$bits -e '(ByteArray new: SmallInteger maxVal + 1) size' 2>&1`;
+    like($too_large, qr/^OutOfMemory: /, "w$bits: nothing has more elements than there are indices");
     my $image = build($bits, 'MemoryProgram new recursion');
     my $output = `timeout 120 $osvm --max-heap=32M $image 2>&1`;
     is($? >> 8, 1, "w$bits: nobody listens: exit status");

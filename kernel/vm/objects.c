@@ -28,8 +28,10 @@ Word vm_class_index(Vm *vm, Oop class)
 }
 
 /* The largest object the heap can hold at all, in slots: sizes beyond it are
- * refused before they are computed with. */
+ * refused before they are computed with. So are elements that no SmallInteger
+ * could be the index of. */
 #define SLOTS_MAX (((uint64_t)1 << (WORD_BITS == 64 ? 48 : 31)) / WORD_BYTES)
+#define ELEMENTS_MAX ((uint64_t)SMALL_INTEGER_MAX)
 
 bool vm_layout(SWord class_format, uint64_t indexed, Word *slots, unsigned *format)
 {
@@ -37,6 +39,8 @@ bool vm_layout(SWord class_format, uint64_t indexed, Word *slots, unsigned *form
     unsigned spec = class_format_instance_spec(class_format);
     uint64_t element_bytes = 0;
     *format = spec;
+    if (indexed > ELEMENTS_MAX)
+        return false;
     switch (spec) {
     case FORMAT_EMPTY:
     case FORMAT_FIXED:

@@ -6,10 +6,14 @@
  *
  * The heap is only read, so the same code saves in place and in a fork. What is
  * written is one segment without free chunks, forwarders, or internal objects
- * other than the class table; marks are clear; contexts are single, with nil
- * above their stack; headers of methods are SmallIntegers; what external
- * primitives were linked to is forgotten. The base address is always the same:
- * equal heaps make equal files.
+ * other than the class table and the stacks of a collector; marks are clear;
+ * contexts are single, with nil above their stack; headers of methods are
+ * SmallIntegers; what external primitives were linked to is forgotten. The base
+ * address is always the same: equal heaps make equal files.
+ *
+ * The stacks are of no use here, and empty but for the queue of mourners. Other VMs
+ * may make theirs when a collection has begun, in the very free chunk where it
+ * notes the ephemerons it meets.
  */
 #include "kernel/vm/image/image.h"
 #include "kernel/vm/image/save.h"
@@ -255,12 +259,29 @@ static void put_code(Writer *w, Oop code, Word slots)
     save_put(&w->save, object_slots(code) + first, (slots - first) << WORD_SHIFT);
 }
 
+/* The pages of the stacks stand behind all other objects, in the order of their roots; those of the
+ * queue of mourners are the last. */
+static uint64_t page_bytes(void)
+{
+    return 2 * HEADER_BYTES + (uint64_t)OBJ_STACK_SLOTS * WORD_BYTES;
+}
+
+static Word page_oop(const Writer *w, Word page)
+{
+    return (Word)(SAVED_BASE + 8 * w->total + page * page_bytes() + HEADER_BYTES);
+}
+
+static Word page_count(const Writer *w)
+{
+    Word queue = (w->mourners + OBJ_STACK_ENTRIES - 1) / OBJ_STACK_ENTRIES;
+    return HIDDEN_MOURNERS - HIDDEN_MARK_STACK + (queue ? queue : 1);
+}
+
 static void put_hidden_roots(Writer *w, Oop roots)
 {
-    uint64_t queue = SAVED_BASE + 8 * w->total + HEADER_BYTES; /* its first page's oop */
     put_references(w, roots, 0, CLASS_PAGES_MAX);
     for (Word i = CLASS_PAGES_MAX; i < HIDDEN_ROOTS_SLOTS; i++)
-        put_word(w, (Word)(i == HIDDEN_MOURNERS && w->mourners ? queue : SAVED_BASE));
+        put_word(w, i <= HIDDEN_MOURNERS ? page_oop(w, i - HIDDEN_MARK_STACK) : (Word)SAVED_BASE);
 }
 
 static void put_pointers(Writer *w, Oop object, Word slots)
@@ -308,40 +329,37 @@ static void put_heap(Writer *w)
                 put_object(w, o);
 }
 
-/* ---- The queue of mourners, header, bridge ---- */
+/* ---- Stacks, header, bridge ---- */
 
-static uint64_t queue_page_bytes(void)
+/* A page of the stack at hidden root `root` with `count` mourners from `first` on; `next` is the oop of the one
+ * that follows. */
+static void put_page(Writer *w, Word root, Word first, Word count, Word next)
 {
-    return 2 * HEADER_BYTES + (uint64_t)OBJ_STACK_SLOTS * WORD_BYTES;
+    uint64_t header[2] = {(uint64_t)HEADER_SLOTS_OVERFLOW << HEADER_SLOTS_SHIFT | OBJ_STACK_SLOTS,
+                          (uint64_t)HEADER_SLOTS_OVERFLOW << HEADER_SLOTS_SHIFT};
+    header[1] |= (Header)(WORD_BITS == 64 ? FORMAT_WORDS64 : FORMAT_WORDS32) << HEADER_FORMAT_SHIFT;
+    header[1] |= WORD_BITS == 64 ? CLASS_WORDS64_PUN : CLASS_WORDS32_PUN;
+    save_put(&w->save, header, sizeof header);
+    put_word(w, count);
+    put_word(w, root);
+    put_word(w, 0);
+    put_word(w, next);
+    for (Word i = 0; i < OBJ_STACK_ENTRIES; i++) {
+        Oop mourner = i < count ? w->heap->mm->ops->mourner_at(w->heap->mm, first + i) : NO_OOP;
+        put_word(w, mourner ? saved_reference(w, mourner, mourner) : 0);
+    }
 }
 
-static uint64_t queue_pages(const Writer *w)
+/* All pages but the first of a stack are full. */
+static void put_stacks(Writer *w)
 {
-    return (w->mourners + OBJ_STACK_ENTRIES - 1) / OBJ_STACK_ENTRIES;
-}
-
-static void put_queue(Writer *w)
-{
-    Word index = 0;
-    for (uint64_t page = 0; page < queue_pages(w); page++) {
-        uint64_t header[2] = {(uint64_t)HEADER_SLOTS_OVERFLOW << HEADER_SLOTS_SHIFT
-                              | OBJ_STACK_SLOTS,
-                              (uint64_t)HEADER_SLOTS_OVERFLOW << HEADER_SLOTS_SHIFT};
-        header[1] |= (Header)(WORD_BITS == 64 ? FORMAT_WORDS64 : FORMAT_WORDS32)
-                     << HEADER_FORMAT_SHIFT;
-        header[1] |= WORD_BITS == 64 ? CLASS_WORDS64_PUN : CLASS_WORDS32_PUN;
-        save_put(&w->save, header, sizeof header);
-        Word left = w->mourners - index;
-        Word here = left < OBJ_STACK_ENTRIES ? left : OBJ_STACK_ENTRIES;
-        uint64_t next = SAVED_BASE + 8 * w->total + (page + 1) * queue_page_bytes() + HEADER_BYTES;
-        put_word(w, here);
-        put_word(w, HIDDEN_MOURNERS);
-        put_word(w, 0);
-        put_word(w, here == left ? 0 : (Word)next);
-        for (Word i = 0; i < OBJ_STACK_ENTRIES; i++) {
-            Oop mourner = i < here ? w->heap->mm->ops->mourner_at(w->heap->mm, index++) : NO_OOP;
-            put_word(w, mourner ? saved_reference(w, mourner, mourner) : 0);
-        }
+    Word page = 0, pages = page_count(w), first = 0;
+    for (Word root = HIDDEN_MARK_STACK; root < HIDDEN_MOURNERS; root++, page++)
+        put_page(w, root, 0, 0, 0);
+    while (page < pages) {
+        Word count = w->mourners - first - (pages - ++page) * OBJ_STACK_ENTRIES;
+        put_page(w, HIDDEN_MOURNERS, first, count, page < pages ? page_oop(w, page) : 0);
+        first += count;
     }
 }
 
@@ -388,11 +406,11 @@ static void write_all(Writer *w)
         qsort(w->linkages, w->linkage_count, sizeof *w->linkages, compare_oops);
     while (w->heap->mm->ops->mourner_at(w->heap->mm, w->mourners))
         w->mourners++;
-    uint64_t data_size = 8 * w->total + queue_pages(w) * queue_page_bytes() + BRIDGE_BYTES;
+    uint64_t data_size = 8 * w->total + page_count(w) * page_bytes() + BRIDGE_BYTES;
     if (!put_file_header(w, data_size))
         return;
     put_heap(w);
-    put_queue(w);
+    put_stacks(w);
     put_bridge(w);
 }
 

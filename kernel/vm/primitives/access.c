@@ -149,7 +149,8 @@ PrimFailure prim_size(Vm *vm, unsigned arg_count)
     Word size;
     if (!vm_indexable_size(vm, vm_stack(vm, 0), &size))
         return PRIM_BAD_RECEIVER;
-    return vm_return(vm, arg_count, small_integer_oop((SWord)size));
+    Oop answer = vm_unsigned_oop(vm, size);
+    return answer ? vm_return(vm, arg_count, answer) : PRIM_NO_MEMORY;
 }
 
 PrimFailure prim_string_at(Vm *vm, unsigned arg_count)
