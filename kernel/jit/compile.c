@@ -145,11 +145,8 @@ static void method_entry(Unit *u, bool polls)
 
 /* ---- Blocks ---- */
 
-/* To `slow` if the receiver may lack variables the block uses, or is a forwarder. */
-static void check_receiver(Unit *u, unsigned receiver, unsigned slow)
+void build_check_variables(Build *b, unsigned receiver, unsigned fields, unsigned slow)
 {
-    Build *b = &u->b;
-    unsigned fields = u->facts.receiver_variables;
     if (!fields)
         return;
     op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, receiver, TAG_MASK, slow);
@@ -178,7 +175,7 @@ static void block_entry(Unit *u)
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_D,
                     (SWord)(FULL_CLOSURE_COPIED + u->copied), slow);
     op_load(b, JIT_CLASS, JIT_RECEIVER, SLOT(FULL_CLOSURE_RECEIVER), WORD_SHIFT);
-    check_receiver(u, JIT_CLASS, slow);
+    build_check_variables(b, JIT_CLASS, u->facts.receiver_variables, slow);
     build_add(b, JIT_FRAME);
     op_v(b, JIT_PUSH_LITERAL, POOL_CODE);
     op_v(b, JIT_PUSH_CONSTANT, (SWord)u->flags);
@@ -270,6 +267,7 @@ static void fill_piece(Unit *u, Piece *piece)
 {
     piece->args = (uint8_t)u->args;
     piece->copied = (uint16_t)u->copied;
+    piece->fields = (uint16_t)(u->careful ? 0 : u->facts.receiver_variables);
     piece->locals = (uint16_t)(u->base - u->args);
     for (uint32_t i = 0; i < piece->map_count; i++)
         piece->maps[i].depth = depth_at(u, piece->maps[i].pc);

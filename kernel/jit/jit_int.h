@@ -110,6 +110,7 @@ typedef struct Piece {
     uint32_t used;      /* stamp of the last time it was linked or entered */
     uint32_t start_pc;  /* of embedded blocks: bytes behind the code's oop */
     uint16_t copied;    /* of blocks */
+    uint16_t fields;    /* receivers must have so many variables, and be no contexts if it is not 0 */
     uint16_t locals;    /* temporaries that are no arguments */
     /* Offsets in the code, 0: there is none. */
     uint32_t checked;   /* entry: class index of RECEIVER, an object, against CLASS */
@@ -509,6 +510,9 @@ void unit_compare(Unit *u, unsigned slow);
 Piece *jit_compile(Vm *vm, Oop code, Word flags);
 Piece *jit_compile_block(Vm *vm, Oop code, unsigned copied);
 Piece *jit_compile_embedded(Vm *vm, Oop code, uint32_t start_pc, unsigned args, unsigned copied);
+/* To `slow` if the receiver may lack so many variables, which are used, or is a forwarder. D and E are
+ * lost. */
+void build_check_variables(Build *b, unsigned receiver, unsigned fields, unsigned slow);
 /* Encodes and installs; NULL: the zone is full or memory is short. */
 Piece *jit_install(Build *b, PieceKind kind);
 
@@ -546,6 +550,7 @@ void jit_free_piece(Vm *vm, Piece *piece);
 void jit_delete_piece(Vm *vm, Piece *piece);
 
 /* link.c */
+enum { NO_CLASS = 1 << CLASS_INDEX_BITS }; /* an index no object has */
 Oop link_selector(Vm *vm, const Piece *piece, const JitSend *site);
 void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target);
 void link_clear(Vm *vm, Piece *piece, JitSend *site);

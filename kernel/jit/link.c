@@ -3,11 +3,13 @@
  *
  * A site is two words of its piece's pool: the class index it expects and the address it calls, the
  * checked entry of a method, a cache, or the stub of ROUTINE_SEND, which finds out. Callees that
- * find another class jump to that stub too.
+ * find another class jump to that stub too. The method of a super send does not depend on the
+ * receiver's class: its site calls the unchecked entry if any receiver will do, else the checked
+ * one, and a cache that looks for the variables as soon as there is a second class.
  */
 #include "kernel/jit/jit_int.h"
 
-enum { CASES_MOST = 6, NO_CLASS = (1 << CLASS_INDEX_BITS) }; /* an index no object has */
+enum { CASES_MOST = 6 };
 
 static Word unlinked(Vm *vm)
 {
@@ -105,6 +107,14 @@ static void add_case(Vm *vm, Piece *cache, Word class_index, Word target)
     jit_put(jit_of(vm), cache, at + 1, target);
 }
 
+/* The cache, NULL if there was no room for it, has come too late: no site would ever call it. */
+static void drop_cache(Vm *vm, Piece *cache)
+{
+    jit_of(vm)->unlinked++;
+    if (cache)
+        jit_free_piece(vm, cache);
+}
+
 /* Making a cache may move or forget code, the site's piece excepted: then the site stays unlinked,
  * and whoever asks looks again. */
 static void make_polymorphic(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
@@ -113,9 +123,7 @@ static void make_polymorphic(Vm *vm, Piece *piece, JitSend *site, Word class_ind
     uint64_t evicted = jit_of(vm)->reclaims;
     Piece *cache = make_cache(vm);
     if (!cache || evicted != jit_of(vm)->reclaims) {
-        jit_of(vm)->unlinked++;
-        if (cache) /* no site would ever call it */
-            jit_free_piece(vm, cache);
+        drop_cache(vm, cache);
         return;
     }
     Piece *old = jit_piece_at(jit_of(vm), target_of(piece, site));
@@ -123,6 +131,51 @@ static void make_polymorphic(Vm *vm, Piece *piece, JitSend *site, Word class_ind
     add_case(vm, cache, class_index, jit_code(target) + target->unchecked);
     set(vm, piece, site, NO_CLASS, jit_code(cache));
 }
+
+/* ---- Super sends ---- */
+
+/* A cache whose one case serves every receiver that has the variables the target uses. */
+static Piece *make_super_cache(Vm *vm, const Piece *target)
+{
+    Build b;
+    build_open(&b, vm);
+    unsigned first = build_pool(&b, NO_CLASS, ROLE_TAG), miss = build_label(&b);
+    build_pool(&b, unlinked(vm), ROLE_TARGET);
+    build_check_variables(&b, JIT_RECEIVER, target->fields, miss);
+    op_av(&b, JIT_LITERAL, JIT_D, (SWord)first + 1);
+    op_ab(&b, JIT_JUMP_REGISTER, JIT_D, 0);
+    build_here(&b, miss);
+    op_abv(&b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)ROUTINE_SEND * WORD_BYTES);
+    Piece *piece = jit_install(&b, PIECE_CACHE);
+    build_close(&b);
+    return piece;
+}
+
+/* Another class has met a super send, whose target is the same for all. */
+static void widen_super(Vm *vm, Piece *piece, JitSend *site, const Piece *target)
+{
+    uint64_t reclaims = jit_of(vm)->reclaims;
+    Piece *cache = make_super_cache(vm, target);
+    if (!cache || reclaims != jit_of(vm)->reclaims) {
+        drop_cache(vm, cache);
+        return;
+    }
+    add_case(vm, cache, NO_CLASS, jit_code(target) + target->unchecked);
+    set(vm, piece, site, NO_CLASS, jit_code(cache));
+}
+
+/* A cache is never widened: what misses it is a receiver that lacks variables. */
+static void link_super(Vm *vm, Piece *piece, JitSend *site, Word class_index, const Piece *target)
+{
+    if (!target->fields)
+        set(vm, piece, site, NO_CLASS, jit_code(target) + target->unchecked);
+    else if (target_of(piece, site) == unlinked(vm))
+        set(vm, piece, site, class_index, link_entry(target, class_index));
+    else if (!cache_of(vm, piece, site))
+        widen_super(vm, piece, site, target);
+}
+
+/* ---- Linking ---- */
 
 /* The site calls the open cache of its selector from now on; false: there is none and no room. */
 static bool open_site(Vm *vm, Piece *piece, JitSend *site, bool make)
@@ -151,14 +204,13 @@ Word link_entry(const Piece *target, Word class_index)
     return jit_code(target) + (immediate ? target->tagged : target->checked);
 }
 
-/* Another class has met the site. Open caches go by the receiver's class: they are not for super
- * sends. */
+/* Another class has met the site. */
 static void widen(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
 {
     Piece *cache = cache_of(vm, piece, site);
     if (cache && cache->cases < CASES_MOST)
         add_case(vm, cache, class_index, jit_code(target) + target->unchecked);
-    else if (!site->is_super && open_site(vm, piece, site, cache != NULL))
+    else if (open_site(vm, piece, site, cache != NULL))
         return;
     else if (!cache)
         make_polymorphic(vm, piece, site, class_index, target);
@@ -169,7 +221,9 @@ void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *tar
     Word callee = target_of(piece, site);
     bool fresh = callee == unlinked(vm);
     jit_of(vm)->links++;
-    if (callee_of(vm, piece, site, PIECE_OPEN))
+    if (site->is_super)
+        link_super(vm, piece, site, class_index, target);
+    else if (callee_of(vm, piece, site, PIECE_OPEN))
         open_add(vm, link_selector(vm, piece, site), class_index, target);
     else if (fresh || jit_pool(piece)[site->pool] == class_index)
         set(vm, piece, site, class_index, link_entry(target, class_index));

@@ -111,11 +111,11 @@ static void check_entry(Vm *vm, Word class_index, Word target, bool checks_class
     CHECK(target == (checks_class ? link_entry(callee, class_index)
                                   : jit_code(callee) + callee->unchecked),
           "C5: a cache leads to %" PRIxWORD ", which is no entry", target);
-    CHECK(heap_class_at(&vm->heap, class_index) != vm->heap.nil,
+    CHECK(class_index == NO_CLASS || heap_class_at(&vm->heap, class_index) != vm->heap.nil,
           "C5: a cache expects class index %" PRIxWORD ", which is not in use", class_index);
 }
 
-/* Answers whether the site calls a polymorphic cache. */
+/* Answers whether the site calls a cache of its own. */
 static bool check_site(Vm *vm, const Piece *piece, const JitSend *site)
 {
     const Word *words = jit_pool(piece) + site->pool;
@@ -123,14 +123,19 @@ static bool check_site(Vm *vm, const Piece *piece, const JitSend *site)
         return false;
     const Piece *callee = jit_piece_at(jit_of(vm), words[1]);
     if (!callee || callee->kind == PIECE_METHOD) {
-        check_entry(vm, words[0], words[1], true);
+        check_entry(vm, words[0], words[1], words[0] != NO_CLASS);
+        CHECK(words[0] != NO_CLASS || (site->is_super && !callee->fields),
+              "C5: a send site leads to %" PRIxWORD ", which checks nothing", words[1]);
         return false;
     }
     CHECK(callee->kind != PIECE_BLOCK && words[1] == jit_code(callee),
           "C5: a send site leads to %" PRIxWORD ", which is no entry", words[1]);
     const Word *cases = jit_pool(callee) + POOL_FIXED;
-    for (uint32_t i = 0; callee->kind == PIECE_CACHE && i < callee->cases; i++)
+    for (uint32_t i = 0; callee->kind == PIECE_CACHE && i < callee->cases; i++) {
         check_entry(vm, cases[2 * i], cases[2 * i + 1], false);
+        CHECK(site->is_super == (cases[2 * i] == NO_CLASS),
+              "C5: the cache at %" PRIxWORD " is of the other kind", words[1]);
+    }
     return callee->kind == PIECE_CACHE;
 }
 
