@@ -66,6 +66,19 @@ method(1, "^ [ ^ a ] on: Error do: [ :error | error return: 3 ]");
 method(2, "^ [ Error signal: 'x'. a ] on: Error do: [ :error | error return: b ]");
 method(2, "^ [ (Notification signal: 'x') -> a ] on: Notification do: [ :note | note resume: b ]");
 method(2, "| n | n := 0. [ [ Error signal ] ensure: [ n := a ] ] on: Error do: [ :error | error return: b ]. ^ n");
+# Returns out of blocks: from many frames on and with contexts, through handlers and unwinding, too late.
+method(2, "^ [ :x | [ :y | x == y ifTrue: [ ^ x ]. #none ] value: b ] value: a");
+method(2, "{ a. b } do: [ :x | { x. 3 } do: [ :y | [ y == 3 ifTrue: [ ^ { x. y } ] ] value ] ]. ^ #none");
+method(1, "self later: [ :c | c ifTrue: [ ^ a ]. #ran ]. ^ #fell");
+method(1, "^ { self late. a. [ self late value: true ] on: Error do: [ :error | error return: error class name ] }");
+method(2, "[ ^ a ] ensure: [ one := b ]. ^ #fell");
+method(2, "[ [ ^ a ] ensure: [ ^ b ] ] value. ^ #fell");
+method(2, "one := nil. [ self run: [ ^ { a. one } ] ] ifCurtailed: [ one := b ]. ^ #fell");
+method(2, "[ self run: [ thisContext sender. ^ a ] ] on: Error do: [ :error | ^ b ]. ^ #fell");
+method(2, "[ Error signal ] on: Error do: [ :error | [ ^ a ] value ]. ^ b");
+method(2, "| block | block := [ :n | n = 0 ifTrue: [ ^ a ] ifFalse: [ block value: n - 1 ] ]. block value: 9. ^ b");
+method(2, "| home | home := thisContext. [ home receiver. thisContext home == home ifTrue: [ ^ { a. home tempAt: 1 } ] ] value. ^ b");
+method(1, "^ { [ thisContext receiver == self ] value. thisContext method selector. (thisContext tempAt: 1) == a }");
 method(1, "^ thisContext sender receiver == self ifTrue: [ thisContext method selector ] ifFalse: [ a ]");
 method(1, "^ self perform: #echo: with: a");
 method(2, "^ self perform: #echo:and: with: a with: b");
@@ -97,6 +110,24 @@ Tiers >> echo: thing [
 { #category : #running }
 Tiers >> echo: thing and: other [
 	^ { thing. other }
+]
+
+{ #category : #running }
+Tiers >> late [
+	"A block whose method has returned."
+	^ [ :really | really ifTrue: [ ^ 1 ]. 2 ]
+]
+
+{ #category : #running }
+Tiers >> later: aBlock [
+	"From a frame of another method, which has a context."
+	thisContext sender == nil ifTrue: [ ^ nil ].
+	[ aBlock value: true ] value
+]
+
+{ #category : #running }
+Tiers >> run: aBlock [
+	^ aBlock value
 ]
 
 { #category : #operands }

@@ -55,7 +55,7 @@ static void copy_loop(Build *b, unsigned size, SWord elements, unsigned done)
     branch(b, JIT_BELOW, JIT_A, elements, done);
     op_load(b, JIT_E, JIT_C, HEADER_BYTES, size);
     op_abv(b, JIT_STORE, JIT_E, JIT_RESULT, HEADER_BYTES);
-    b->section->instructions[b->section->count - 1].size = (uint8_t)size;
+    build_last(b)->size = (uint8_t)size;
     next_elements(b, JIT_RESULT, (SWord)1 << size, elements);
     op_jump(b, loop);
 }

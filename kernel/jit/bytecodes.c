@@ -249,13 +249,7 @@ static void return_married(Unit *u)
     op_branch_loaded(b, JIT_ABOVE_EQUAL, JIT_D, JIT_VM, VAR(jit.zone_bytes), other);
     op_load(b, JIT_D, JIT_FP, FRAME_CONTEXT * WORD_BYTES, WORD_SHIFT);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_D, 0, other);
-    op_load(b, JIT_E, JIT_VM, VAR(heap.nil), WORD_SHIFT);
-    op_abv(b, JIT_STORE, JIT_E, JIT_D, SLOT(CONTEXT_SENDER)); /* NOBARRIER: nil */
-    op_abv(b, JIT_STORE, JIT_E, JIT_D, SLOT(CONTEXT_PC));
-    op_load(b, JIT_E, JIT_D, HEADER_BYTES / 2, 2);
-    op_av(b, JIT_AND_CONSTANT, JIT_E, (SWord)(uint32_t)(~HEADER_VERIFIED >> 32));
-    op_abv(b, JIT_STORE, JIT_E, JIT_D, HEADER_BYTES / 2);
-    build_last(b)->size = 2;
+    build_kill_context(b, JIT_D, JIT_E);
     op_v(b, JIT_LEAVE, (SWord)u->args + 1);
     build_here(b, other);
 }
@@ -677,6 +671,7 @@ static void outer_context(Unit *u)
     build_here(b, on);
     build_cold(b);
     build_here(b, make);
+    op_av(b, JIT_CONSTANT, JIT_A, u->context_slots);
     build_call(b, ROUTINE_CONTEXT);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, exit);
     op_ab(b, JIT_MOVE, JIT_D, JIT_RESULT);
@@ -779,6 +774,7 @@ static void translate_one(Unit *u)
     case OP_PUSH_CHARACTER: sim_push(u, SIM_CONSTANT, (SWord)character_oop(i->index)); break;
     case OP_PUSH_CONTEXT:
         sim_flush(u);
+        op_av(&u->b, JIT_CONSTANT, JIT_A, u->context_slots);
         call_leaf(u, ROUTINE_CONTEXT, 0);
         break;
     case OP_PUSH_PROCESS:

@@ -224,6 +224,7 @@ static bool open_unit(Vm *vm, Unit *u, Oop code)
     u->args = facts->args;
     u->base = facts->temps;
     u->primitive = facts->primitive;
+    u->context_slots = facts->large ? CONTEXT_LARGE_SLOTS : CONTEXT_SMALL_SLOTS;
     u->checked = u->tagged = u->unchecked = u->resumed = u->framed = u->block_entry = LABEL_NONE;
     u->framed = build_label(&u->b);
     const OsvmHost *host = vm->setup->host;

@@ -93,7 +93,7 @@ bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
     jit->loop_threshold = (unsigned)back_end->host->option_number(back_end->host, "loop-threshold");
     if (!zone_open(vm, error) || !processor_open(vm, error))
         return false;
-    if (!make_stubs(vm))
+    if (!make_stubs(vm) || !shared_make(vm))
         return refuse(vm, error, "the code zone is too small for the stubs");
     vm->jit.zone_start = start;
     vm->jit.zone_bytes = end - start;

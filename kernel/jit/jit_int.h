@@ -8,7 +8,7 @@
  *   zone.c       memory of the zone: allocation, reclaiming, moving
  *   methods.c    which code is where; references; forgetting
  *   link.c       send sites, polymorphic caches; open.c: open caches
- *   routines.c   C routines that machine code calls
+ *   routines.c   C routines that machine code calls; shared.c: machine code in front of them
  *   frames.c     frames between the tiers; entry.c: from the interpreter
  *   verify.c     what checked builds verify
  *
@@ -58,7 +58,7 @@ typedef enum {
     ROUTINE_CLOSURE,     /* A: args, B: copied, C: start pc; pushed. 0: no memory */
     ROUTINE_FULL_CLOSURE, /* A: code, B: operand; pushed. 0: no memory */
     ROUTINE_FIELD,       /* A: index of a receiver variable; 0: there is none */
-    ROUTINE_CONTEXT,     /* the active context; 0: no memory */
+    ROUTINE_CONTEXT,     /* A: its slots, for machine code. The active context; 0: no memory */
     ROUTINE_PROCESS,     /* the active process */
     ROUTINE_INLINE,      /* A: number of an inlined primitive; 0: does not apply */
     ROUTINE_COUNT
@@ -95,13 +95,14 @@ typedef struct {
     bool is_super;
 } JitSend;
 
-/* PIECE_CACHE: of one site; PIECE_OPEN: of all sites of one selector. */
-typedef enum { PIECE_METHOD, PIECE_BLOCK, PIECE_CACHE, PIECE_OPEN } PieceKind;
+/* PIECE_CACHE: of one site; PIECE_OPEN: of all sites of one selector; PIECE_SHARED: see shared.c. */
+typedef enum { PIECE_METHOD, PIECE_BLOCK, PIECE_CACHE, PIECE_OPEN, PIECE_SHARED } PieceKind;
 
 typedef struct Piece {
     Word start;         /* of the pool */
     uint32_t pool_words, code_bytes;
     uint8_t kind;
+    uint8_t routine;    /* PIECE_SHARED: it stands for */
     uint8_t args;
     bool careful;       /* its frames are FRAME_CAREFUL */
     bool young;         /* some reference is young */
@@ -238,9 +239,10 @@ static inline size_t jit_piece_size(uint32_t maps, uint32_t sends, uint32_t pool
     return sizeof(Piece) + maps * sizeof(JitMap) + sends * sizeof(JitSend) + pool_words;
 }
 
-static inline bool jit_is_cache(const Piece *piece)
+/* Is it the code of a method or block? */
+static inline bool jit_has_method(const Piece *piece)
 {
-    return piece->kind == PIECE_CACHE || piece->kind == PIECE_OPEN;
+    return piece->kind == PIECE_METHOD || piece->kind == PIECE_BLOCK;
 }
 
 static inline Oop jit_piece_method(const Piece *piece)
@@ -421,6 +423,7 @@ typedef struct Unit {
     uint32_t from, to;    /* the bytecodes of this unit, in the view */
     unsigned args, base;  /* arguments; arguments and temporaries that lie in the frame at entry */
     unsigned copied;
+    unsigned context_slots; /* of its contexts */
     bool block, embedded, careful;
     Word flags;           /* FRAME_FLAGS */
     unsigned primitive;
@@ -516,6 +519,11 @@ void build_check_variables(Build *b, unsigned receiver, unsigned fields, unsigne
 /* Encodes and installs; NULL: the zone is full or memory is short. */
 Piece *jit_install(Build *b, PieceKind kind);
 
+/* shared.c */
+bool shared_make(Vm *vm);
+/* The frame of the married context dies; `scratch` is lost. */
+void build_kill_context(Build *b, unsigned context, unsigned scratch);
+
 /* processor.c */
 bool processor_open(Vm *vm, OsvmError *error);
 void processor_close(Vm *vm);
@@ -537,6 +545,8 @@ static inline void jit_put(const Jit *jit, const Piece *piece, unsigned index, W
 void zone_reclaim(Vm *vm, Word bytes);
 
 /* methods.c */
+/* What to call it, if it has no method. */
+const char *jit_piece_kind(const Piece *piece);
 Word jit_piece_bytes(const Piece *piece);
 Piece *jit_piece_at(const Jit *jit, Word address);
 /* NULL: it lies in no piece. Valid until a piece goes or moves. */

@@ -107,11 +107,11 @@ static void add_case(Vm *vm, Piece *cache, Word class_index, Word target)
     jit_put(jit_of(vm), cache, at + 1, target);
 }
 
-/* The cache, NULL if there was no room for it, has come too late: no site would ever call it. */
+/* The cache, NULL if there was no room for it, has come too late. */
 static void drop_cache(Vm *vm, Piece *cache)
 {
     jit_of(vm)->unlinked++;
-    if (cache)
+    if (cache) /* no site calls it */
         jit_free_piece(vm, cache);
 }
 

@@ -122,12 +122,24 @@ static void note_references(Vm *vm, Piece *piece)
             piece->young = true;
 }
 
+const char *jit_piece_kind(const Piece *piece)
+{
+    switch ((PieceKind)piece->kind) {
+    case PIECE_CACHE: return "polymorphic cache";
+    case PIECE_OPEN: return "open cache";
+    case PIECE_SHARED: return jit_routines[piece->routine].name;
+    case PIECE_METHOD:
+    case PIECE_BLOCK: break;
+    }
+    return "code";
+}
+
 /* --code-map: what profilers call the code from here on, start and size in hexadecimal. */
 static void say_where(Vm *vm, const Piece *piece)
 {
     char name[NAME_MAX_BYTES];
-    if (jit_is_cache(piece))
-        snprintf(name, sizeof name, "%s cache", piece->kind == PIECE_OPEN ? "open" : "polymorphic");
+    if (!jit_has_method(piece))
+        snprintf(name, sizeof name, "%s", jit_piece_kind(piece));
     else
         name_code(vm, jit_piece_method(piece), name);
     jit_map_line(vm, jit_code(piece), piece->code_bytes, name);

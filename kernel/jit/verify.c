@@ -143,7 +143,7 @@ static bool check_site(Vm *vm, const Piece *piece, const JitSend *site)
 static uint32_t check_piece(Vm *vm, const Piece *piece)
 {
     uint32_t cached = 0;
-    if (piece->kind == PIECE_METHOD || piece->kind == PIECE_BLOCK)
+    if (jit_has_method(piece))
         check_method(vm, piece);
     for (uint32_t i = 0; i < piece->pool_words; i++)
         if (piece->roles[i] == ROLE_REFERENCE)

@@ -51,9 +51,8 @@ static bool stub_name(Vm *vm, uintptr_t address, char *text)
 
 static void piece_name(Vm *vm, const Piece *piece, char *text)
 {
-    if (jit_is_cache(piece)) {
-        snprintf(text, NAME_MAX_BYTES, piece->kind == PIECE_OPEN ? "open cache"
-                                                                 : "polymorphic cache");
+    if (!jit_has_method(piece)) {
+        snprintf(text, NAME_MAX_BYTES, "%s", jit_piece_kind(piece));
         return;
     }
     name_code(vm, jit_piece_method(piece), text);
@@ -106,7 +105,7 @@ static const JitSend *send_of_pool(const Piece *piece, unsigned index)
 
 static void selector_of_send(const Decorator *d, const JitSend *send, char *text)
 {
-    Oop selector = send && !jit_is_cache(d->piece) ? link_selector(d->vm, d->piece, send)
+    Oop selector = send && jit_has_method(d->piece) ? link_selector(d->vm, d->piece, send)
                                                          : NO_OOP;
     if (selector)
         name_object(d->vm, selector, text);
@@ -170,7 +169,7 @@ static bool frame_operand(const Decorator *d, SWord offset, char *text)
         snprintf(text, DECORATED_MAX, "%s", fixed[slot - FRAME_RECEIVER]);
         return true;
     }
-    if (!d->piece || jit_is_cache(d->piece))
+    if (!d->piece || !jit_has_method(d->piece))
         return false;
     unsigned args = d->piece->args;
     SWord index = slot > FRAME_RETURN ? (SWord)args + FRAME_RETURN - slot

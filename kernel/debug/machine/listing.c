@@ -64,7 +64,7 @@ static void find_labels(Printer *p)
 
 static const char *entry_at(const Piece *piece, uint32_t offset)
 {
-    if (jit_is_cache(piece))
+    if (!jit_has_method(piece))
         return NULL;
     return offset == piece->checked && piece->kind == PIECE_METHOD && piece->unchecked
                ? "entry of sends: class to be checked"
