@@ -80,4 +80,37 @@ for my $bits (64, 32) {
     my @lines = split /\n/, `$osvm $dir/t.image 2>&1`;
     is($lines[$_], $scans[$_], "w$bits: $scans[$_]") for 0 .. $#scans;
 }
+
+# The machine's types in bytes, primitives 600 to 629, little-endian: worked out by hand.
+open my $types, '<', 't/modules/bytes.txt' or die "t/modules/bytes.txt: $!\n";
+chomp(my @values = <$types>);
+for my $bits (64, 32) {
+    is(system($osvm, 'build', "--bits=$bits", '--start=BytesValues run', '-o', "$dir/t.image", 'image', 't/answers/Answers',
+        't/modules/Modules'), 0, "w$bits: built");
+    for my $variant ('', '--check') {
+        my @lines = split /\n/, `$osvm $variant $dir/t.image 2>&1`;
+        my $name  = "w$bits/" . ($variant ? 'checked' : 'production');
+        is($lines[$_], $values[$_], "$name: primitive " . ($values[$_] =~ s/:.*//r)) for 0 .. $#values;
+    }
+}
+
+# The page on primitives names every number that is not there, and every module that is.
+open my $page, '<', 'docs/primitives.md' or die "docs/primitives.md: $!\n";
+my $text = join '', <$page>;
+my %documented;
+while ($text =~ /^\| ([0-9][0-9, to]*) \|/mg) {
+    for my $part (split /, */, $1) {
+        my ($first, $last) = $part =~ /^(\d+)(?: to (\d+))?/ or next;
+        $documented{$_} = 1 for $first .. $last // $first;
+    }
+}
+open my $table, '<', 'kernel/vm/primitives/primitives.def' or die "primitives.def: $!\n";
+my %present = (map { $_ => 1 } 123, 198, 199, 256 .. 519);
+while (<$table>) { $present{$1} = 1 if /^PRIM\((\d+)/ }
+is(join(' ', grep { !$present{$_} && !$documented{$_} } 1 .. 659), '', 'absent numbers are in docs/primitives.md');
+is(join(' ', grep { $present{$_} && $documented{$_} } 1 .. 659), '', '... and none that is present');
+for my $source (glob 'plugins/prims/*/*.c') {
+    open my $file, '<', $source or die "$source: $!\n";
+    while (<$file>) { like($text, qr/\b$1\b/, "$1 is in docs/primitives.md") if /\.module = "(\w+)"/ }
+}
 done_testing();
