@@ -65,6 +65,20 @@ large := again value.
 	Stdio stdout print: again value = large; lf; print: (objects last only: 2); lf; print: clone wait; lf; flush ].
 END
 
+# A chain of methods that fills the zone, all of them active; the last one is hot and finds no room. When they have
+# returned, there is some, and it is compiled after all.
+my $late = script('late.st', <<'END');
+| root |
+root := Object subclass: #Root instanceVariableNames: '' classVariableNames: '' package: 'Room'.
+root compile: 'hot: n ^ n < 2 ifTrue: [ 1 ] ifFalse: [ (self hot: n - 1) + (self hot: n - 2) ]'.
+1 to: 150 do: [ :i |
+	root compile: 'chain' , i printString , ': n ^ (self chain' , (i + 1) printString , ': n) + (n at: ' , (i \\ 3 + 1) printString
+		, ') + (n at: 1) size + n size - (n at: 2) printString size' ].
+root compile: 'chain151: n | sum | sum := 0. 1 to: 300 do: [ :i | sum := sum + (self hot: 4) ]. ^ sum'.
+Stdio stdout print: (root new chain1: #(1 2 3)); lf; flush.
+Stdio stdout print: (root new hot: 24); lf
+END
+
 sub run {
     my ($options, $program) = @_;
     my $said = `timeout 120 $osvm --deterministic $options --log=info $program 2>&1`;
@@ -79,6 +93,17 @@ my (undef, $loops) = run('--jit=none', $loop);
 my (undef, $answers) = run('--jit=none', $clones);
 is(scalar(() = $loops =~ /^\d+$/mg), 5, 'the interpreter answers');
 is($answers, "true\n12\ntrue\n" x 3, '... and its clones');
+
+for my $check ('', ' --check') {
+    my ($status, $said) = run("--jit=x64,threshold=1 --code-zone=64K$check", $late);
+    my ($none, $expected) = run('--jit=none', $late);
+    is($said, $expected, "a zone full of what runs$check: answers as ever");
+    $said = `$osvm --deterministic --jit=x64,threshold=1 --code-zone=64K$check --log=info $late 2>&1`;
+    my ($off) = $said =~ /(\d+) compilations put off/;
+    my ($machine, $all) = $said =~ /(\d+) of (\d+) activations/;
+    ok($off && $machine / $all > 0.9, "... $off compilations were put off, $machine of $all activations in machine code")
+        or diag($said);
+}
 
 my @tortures = (
     'code-full:3',

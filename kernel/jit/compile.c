@@ -212,6 +212,11 @@ static bool open_unit(Vm *vm, Unit *u, Oop code)
     jit_of(vm)->refusal = "it was refused before";
     if (facts->refused)
         return false;
+    jit_of(vm)->refusal = "the code zone had no room for another one";
+    if (jit_of(vm)->to_skip) {
+        jit_of(vm)->to_skip--;
+        return false;
+    }
     memset(u, 0, offsetof(Unit, stack));
     u->code = code;
     jit_of(vm)->refusal = "the verifier cannot say how deep its stack is";
@@ -327,6 +332,10 @@ static bool encode(Build *b, Piece *piece)
     uint32_t count = b->arrays.main.count + b->arrays.cold.count;
     Word pool_bytes = (Word)piece->pool_words * WORD_BYTES;
     uint32_t capacity = count * BYTES_MOST;
+    if (pool_bytes + capacity > jit->end - jit->first) {
+        build_refuse(b, "the code zone is too small for it");
+        return false;
+    }
     piece->start = zone_reserve(b->vm, pool_bytes + capacity);
     if (!piece->start)
         return false;
@@ -396,23 +405,42 @@ Piece *jit_install(Build *b, PieceKind kind)
 
 /* ---- Methods and blocks ---- */
 
+/* There is no room, and throwing out made none: as long as that is so, the next ones to be compiled
+ * are not looked at, twice as many each time. */
+static void put_off(Jit *jit)
+{
+    enum { MOST = 1024 };
+    jit->put_off++;
+    jit->full = jit->full ? 2 * jit->full : 1;
+    if (jit->full > MOST)
+        jit->full = MOST;
+    jit->to_skip = jit->full;
+}
+
+static void refuse(Unit *u, const char *why)
+{
+    const OsvmHost *host = u->b.vm->setup->host;
+    u->b.jit->refused++;
+    host->log(host, OSVM_DEBUG, "jit: code of %zu bytes and %zu literals is refused: %s",
+              u->view.count, u->view.literal_count, why);
+    ((CodeFacts *)code_facts(u->b.vm, u->code))->refused = true;
+}
+
 static Piece *finish(Unit *u, PieceKind kind)
 {
+    Jit *jit = u->b.jit;
     Piece *piece = NULL;
     if (unit_translate(u) && !u->b.failed)
         piece = install(&u->b, kind, u);
-    if (piece)
-        u->b.jit->compiled++;
-    else {
-        Jit *jit = u->b.jit;
-        jit->refused++;
-        jit->refusal = u->b.why      ? u->b.why
-                       : u->b.failed ? "its stack is not what its bytecodes need"
-                                     : "the code zone has no room for it";
-        u->b.vm->setup->host->log(u->b.vm->setup->host, OSVM_DEBUG,
-                                  "jit: code of %zu bytes and %zu literals is refused: %s",
-                                  u->view.count, u->view.literal_count, jit->refusal);
-        ((CodeFacts *)code_facts(u->b.vm, u->code))->refused = true;
+    if (piece) {
+        jit->compiled++;
+        jit->full = 0;
+    } else if (u->b.failed) {
+        jit->refusal = u->b.why ? u->b.why : "its stack is not what its bytecodes need";
+        refuse(u, jit->refusal);
+    } else {
+        jit->refusal = "the code zone has no room for it";
+        put_off(jit);
     }
     return piece;
 }

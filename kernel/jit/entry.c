@@ -29,8 +29,10 @@ Piece *jit_code_for(Vm *vm, LookupEntry *entry)
     if (entry->flags & FRAME_UNSURE || !is_code(entry->method) || entry->kind == KIND_NOT_CODE)
         return NULL;
     Piece *piece = jit_piece_of(vm, entry->method);
-    if (!piece && (entry->kind != KIND_CODE || --entry->heat == 0))
+    if (!piece && (entry->kind != KIND_CODE || --entry->heat == 0)) {
+        entry->heat = interp_of(vm)->threshold; /* if there is no room now, there may be then */
         piece = jit_compile(vm, entry->method, entry->flags);
+    }
     if (!may_run(piece, entry->flags) || !piece->resumed)
         return NULL;
     use(jit, piece);

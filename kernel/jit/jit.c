@@ -114,11 +114,12 @@ void jit_stop(Vm *vm)
               "%" PRIu64 " frames turned into the interpreter's, %" PRIu64 " back; "
               "%" PRIu64 " of %" PRIu64 " activations and jumps back in machine code; "
               "%" PRIu64 " bytecodes compiled in %" PRIu64 " us; "
-              "%" PRIu64 " targets linked, %" PRIu64 " sites without a cache for want of room",
+              "%" PRIu64 " targets linked, %" PRIu64 " sites without a cache and %" PRIu64
+              " compilations put off for want of room",
               jit->compiled, jit->refused, jit->evicted, jit->reclaims, jit->free - jit->start,
               jit->runs, jit->frames_left, jit->frames_entered, jit->machine_points,
               poll_points(vm),
-              jit->bytecodes, jit->compile_us, jit->links, jit->unlinked);
+              jit->bytecodes, jit->compile_us, jit->links, jit->unlinked, jit->put_off);
     for (uint32_t i = 0; i < jit->piece_count; i++)
         jit_delete_piece(vm, jit->pieces[i]);
     build_free(vm, &jit->spare);

@@ -215,6 +215,8 @@ typedef struct Jit {
     BuildArrays spare;     /* of the last piece made: memory for the next one */
     uint64_t compile_us, bytecodes; /* spent on compiling so many */
     uint64_t compiled, refused, evicted, reclaims, runs;
+    uint64_t put_off;      /* compilations for which there was no room */
+    unsigned full, to_skip; /* so many were not tried since the last one, and still are not */
     uint64_t frames_left, frames_entered; /* changed tier while they waited */
 } Jit;
 

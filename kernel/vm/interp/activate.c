@@ -218,8 +218,10 @@ PrimFailure activate_closure(Vm *vm, unsigned args)
         !code_has_block(vm, method, small_integer_value(start), args, copied))
         return PRIM_FAILED;
     CodeFacts *facts = (CodeFacts *)code_facts(vm, method);
-    if (--facts->heat == 0)
+    if (--facts->heat == 0) {
+        facts->heat = interp_of(vm)->threshold;
         jit_heat(vm, method, 0);
+    }
     Word modes = code_modes_for(vm, facts, receiver);
     build_frame(vm, method, frame_flags_for(args, modes | FRAME_BLOCK), receiver,
                 HEADER_BYTES + (Word)small_integer_value(start) - 1);
@@ -241,8 +243,10 @@ PrimFailure activate_full_closure(Vm *vm, unsigned args)
     CodeFacts *facts = (CodeFacts *)code_facts(vm, code);
     if (facts->args != args || args + copied > facts->temps)
         return PRIM_FAILED;
-    if (--facts->heat == 0)
+    if (--facts->heat == 0) {
+        facts->heat = interp_of(vm)->threshold;
         jit_heat_block(vm, code, copied);
+    }
     if (is_forwarded(receiver)) {
         receiver = follow(receiver);
         heap_store(&vm->heap, closure, FULL_CLOSURE_RECEIVER, receiver);

@@ -943,6 +943,7 @@ entered:
 
 activate: {
     if (UNLIKELY(--entry->heat == 0)) {
+        entry->heat = interp->threshold;
         SAVE;
         jit_heat(vm, entry->method, entry->flags);
     }
