@@ -94,6 +94,19 @@ for my $bits (64, 32) {
     }
 }
 
+# DSAPrims: SHA-1 of texts as the standard and others have it, and products and quotients of large integers.
+my @signatures = (': DA39A3EE 5E6B4B0D 3255BFEF 95601890 AFD80709', 'abc: A9993E36 4706816A BA3E2571 7850C26C 9CD0D89D',
+    'The quick brown fox jumps over the lazy dog: 2FD4E1C6 7A2D28FC ED849EE1 BB76E739 1B93EB12', 'wrong 0',
+    'highest 3 1 #failed', '#failed', '#failed');
+for my $bits (64, 32) {
+    is(system($osvm, 'build', "--bits=$bits", '--start=Signatures run', '-o', "$dir/t.image", 'image', 't/answers/Answers',
+        't/modules/Modules'), 0, "w$bits: built");
+    for my $variant ('', '--check') {
+        my @lines = split /\n/, `$osvm $variant $dir/t.image 2>&1`;
+        is($lines[$_], $signatures[$_], "w$bits$variant: $signatures[$_]") for 0 .. $#signatures;
+    }
+}
+
 # The page on primitives names every number that is not there, and every module that is.
 open my $page, '<', 'docs/primitives.md' or die "docs/primitives.md: $!\n";
 my $text = join '', <$page>;
