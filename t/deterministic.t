@@ -101,6 +101,7 @@ SKIP: {
     is(system("$preload $osvm -e '3 + 4' > /dev/null 2>&1") >> 8, 99, 'the guard sees who asks');
     is(`$preload $osvm --deterministic -e '(Delay forSeconds: 1) wait. 3 + 4' 2>&1`, "7\n", '... and nobody does here');
 }
+like(`timeout 120 $osvm --deterministic test SocketTest 2>&1`, qr/ 0 failed, 0 errors/, 'what is watched outside takes real time');
 is(`TZ=Pacific/Auckland $osvm --deterministic -e 'DateAndTime now offset asSeconds' 2>&1`, "0\n", 'time is UTC');
 my @worlds = map { scalar `$osvm --deterministic --world=$_ -e 'UUID new printString, Time microsecondClock printString' 2>&1` }
     qw(live denied muted);

@@ -1,7 +1,8 @@
 /* The logical world: time is what the program does, not what the clock says (--deterministic).
  *
  * A clock begins at 2000-01-01 00:00 UTC and goes on by one microsecond at each poll point; waiting
- * moves it to the moment waited for, at once. Random numbers come from a generator with a
+ * moves it to the moment waited for: at once, but while files are watched not before as much real time
+ * has passed, for the outside knows no other. Random numbers come from a generator with a
  * fixed seed. So equal programs with equal input see equal times and numbers, in every run. It lies
  * between the live world and the one that was selected, which takes its functions over: the clock
  * is found in the state that both begin with.
@@ -18,7 +19,7 @@ struct LogicalClock {
     void *context;
     int64_t passed; /* microseconds besides the points: slept, and of what ran before */
     uint64_t random;
-    unsigned (*wait)(const OsvmWorld *world, int64_t until_us); /* the live world's */
+    const OsvmWorld *live;
 };
 
 static LogicalClock *clock_of(const OsvmWorld *world)
@@ -52,8 +53,11 @@ static int32_t logical_utc_offset(const OsvmWorld *world, int64_t utc_us)
 static unsigned logical_wait(const OsvmWorld *world, int64_t until_us)
 {
     LogicalClock *clock = clock_of(world);
-    unsigned answer = clock->wait(world, until_us == OSVM_FOREVER ? OSVM_FOREVER : 0);
-    int64_t now = logical_mono_us(world);
+    const OsvmWorld *live = clock->live;
+    int64_t now = logical_mono_us(world), end = until_us == OSVM_FOREVER ? OSVM_FOREVER : 0;
+    if (end != OSVM_FOREVER && until_us > now && pulse_is_watching(pulse_of(live)))
+        end = live->mono_us(live) + (until_us - now);
+    unsigned answer = live->wait(live, end);
     if (answer == OSVM_WAIT_TIMEOUT && until_us > now)
         clock->passed += until_us - now;
     return answer;
@@ -98,7 +102,7 @@ OsvmWorld *world_logical_new(const OsvmWorld *live)
     OsvmWorld *world = &state->world;
     state->clock = calloc(1, sizeof *state->clock);
     REQUIRE(state->clock, "the host has no memory for a clock");
-    state->clock->wait = live->wait;
+    state->clock->live = live;
     state->release = logical_release;
     world->utc_us = logical_utc_us;
     world->utc_offset = logical_utc_offset;

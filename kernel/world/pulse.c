@@ -346,6 +346,16 @@ static int live_watch(const OsvmWorld *world, int file, unsigned events, OsvmRea
     return 0;
 }
 
+bool pulse_is_watching(Pulse *pulse)
+{
+    bool watching = false;
+    pthread_mutex_lock(&pulse->lock);
+    for (size_t i = 0; i < pulse->watch_count; i++)
+        watching |= pulse->watches[i].events != 0;
+    pthread_mutex_unlock(&pulse->lock);
+    return watching;
+}
+
 /* --- Making and freeing --------------------------------------------------- */
 
 Pulse *pulse_new(void)

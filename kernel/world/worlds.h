@@ -60,6 +60,8 @@ void pulse_fill(OsvmWorld *world);
 Pulse *pulse_of(const OsvmWorld *world);
 Pulse *pulse_new(void);
 void pulse_free(Pulse *pulse);
+/* Something outside is waited for: a file is watched. */
+bool pulse_is_watching(Pulse *pulse);
 /* Around a fork: the helper thread ends before it and starts again after it. */
 void pulse_rest(Pulse *pulse);
 void pulse_resume(Pulse *pulse, bool in_child);
