@@ -610,6 +610,37 @@ static void test_frame(void)
     run_program("a method with a frame", 42, sp, fp);
 }
 
+/* The same with receiver and arguments in registers, which the method puts into memory: its answer
+ * has a digit of each. */
+static void test_operands(void)
+{
+    static const Word answers[] = {7, 47, 247};
+    for (unsigned args = 0; args <= JIT_ARGUMENTS; args++) {
+        new_state();
+        rig_begin(&rig);
+        add(JIT_OPERANDS, 0, 0, (SWord)args);
+        add(JIT_FRAME, 0, 0, 0);
+        add(JIT_CONSTANT, JIT_RESULT, 0, 0);
+        for (unsigned n = 0; n <= args; n++) { /* the last argument is the newest */
+            add(JIT_CONSTANT, JIT_A, 0, 10);
+            add(JIT_MULTIPLY, JIT_RESULT, JIT_A, 0);
+            add(JIT_LOAD, JIT_A, JIT_FP, (SWord)(2 + n) * WORD_BYTES);
+            add(JIT_ADD, JIT_RESULT, JIT_A, 0);
+        }
+        add(JIT_LEAVE, 0, 0, (SWord)args + 1);
+        rig_encode(&rig, state.pool);
+        state.pool[3] = rig.entry;
+        Word sp = state.registers[JIT_SP], fp = state.registers[JIT_FP];
+        rig_begin(&rig);
+        add(JIT_CONSTANT, JIT_RECEIVER, 0, 7);
+        add(JIT_CONSTANT, JIT_ARGUMENT_0, 0, 4);
+        add(JIT_CONSTANT, JIT_ARGUMENT_1, 0, 2);
+        add(JIT_CALL_LITERAL, 0, 0, 3);
+        add(JIT_STOP, 0, 0, 0);
+        run_program("a method with operands in registers", answers[args], sp, fp);
+    }
+}
+
 static void test_frameless(void)
 {
     new_state();
@@ -699,6 +730,7 @@ static void test_back_end(void)
     test_transfers();
     test_floats();
     test_frame();
+    test_operands();
     test_frameless();
     test_taken_return();
     test_loop();

@@ -42,7 +42,7 @@ my @faults = (
         'u->b.pool[POOL_CODE] = u->code;', 'u->b.pool[POOL_CODE] = u->code; jit_before_fork(u->b.vm);', '',
         qr/C6: a fork/],
     ['C is called with its stack misaligned', 'plugins/jit-x64/abi.c',
-        '{RBP, RBX, R14, R12, R15}', '{RBP, RBX, R14, R12}', '', qr/C is called with a stack that is not aligned/],
+        '{RBP, RBX, R14, R12, R13}', '{RBP, RBX, R14, R12}', '', qr/C is called with a stack that is not aligned/],
 );
 @faults = @faults[0, 1, 2, 4, 6 .. $#faults] unless $ENV{OSVM_TEST_LONG};
 

@@ -25,19 +25,25 @@
 #include "osvm/plugin.h"
 #include "osvm/word.h"
 
-enum { OSVM_JIT_ABI = 1 };
+enum { OSVM_JIT_ABI = 2 };
 
 /* ---- Registers ---- */
 
-/* RESULT, A, B and C are distinct from where a machine keeps C's first argument if it can help
+/* How methods are called: with RECEIVER, and ARGUMENT_0 and ARGUMENT_1 if they take that many. With
+ * more than JIT_ARGUMENTS the caller pushes the receiver and all arguments besides. Whoever needs
+ * them in memory (a frame, a stub that calls C) puts them there with JIT_OPERANDS.
+ *
+ * RESULT, A, B and C are distinct from where a machine keeps C's first argument if it can help
  * it: stubs put the Vm there. All but the last three are lost at calls; a leaf routine's stub
- * keeps RECEIVER alone. */
+ * keeps RECEIVER and the ARGUMENTs: they are where C functions keep variables over calls. */
 typedef enum {
     JIT_RESULT,   /* what a send or a routine answers */
     JIT_A,        /* arguments of routines, in this order; free otherwise */
     JIT_B,
     JIT_C,
     JIT_RECEIVER, /* the receiver at the entry of a method */
+    JIT_ARGUMENT_0, /* the arguments there, of methods with no more than these */
+    JIT_ARGUMENT_1,
     JIT_CLASS,    /* the class index an inline cache expects, at the entry of a method */
     JIT_D,
     JIT_E,
@@ -47,7 +53,7 @@ typedef enum {
     JIT_REGISTERS
 } JitRegister;
 
-enum { JIT_FLOAT_REGISTERS = 4 };
+enum { JIT_ARGUMENTS = 2, JIT_FLOAT_REGISTERS = 4 };
 
 /* ---- Conditions ---- */
 
@@ -134,6 +140,8 @@ typedef enum {
     JIT_RETURN,       /* without a frame: return, and drop `value` words */
     JIT_TAKE_RETURN,  /* without a frame: [b + value] := return address, which leaves the stack */
     JIT_SET_RETURN,   /* without a frame: the return address, which lay nowhere, := a */
+    JIT_OPERANDS,     /* without a frame: RECEIVER and the first `value` ARGUMENTs are pushed, in
+                       * this order, as if before the call */
 
     JIT_FLOAT_FROM_BITS,    /* float a := bits of b (64-bit words) */
     JIT_FLOAT_TO_BITS,      /* a := bits of float b */
@@ -192,7 +200,8 @@ typedef enum {
     JIT_STUB_LEAVE,
     /* Called by machine code: the return address goes from the stack to leaf_pc, sp and fp are
      * stored, the routine is called on C's stack with the Vm, A, B and C; its answer is in RESULT,
-     * sp is what the variable says then, and the code goes on behind the call. RECEIVER is kept. */
+     * sp is what the variable says then, and the code goes on behind the call. RECEIVER and the
+     * ARGUMENTs are kept. */
     JIT_STUB_LEAF,
     /* Called by machine code: the return address goes from the stack to ip, sp and fp are stored,
      * the routine is called with the Vm, A, B and C. 0: resume (as for ENTER). Else: leave with
@@ -226,7 +235,7 @@ typedef struct {
     uint32_t (*encode_stub)(const JitStub *stub, const JitVariables *variables);
     /* Code with its pool has been moved to `address`; may be NULL (J1). `out` is where to write. */
     void (*moved)(Word address, uint8_t *out, uint32_t bytes, SWord distance);
-    /* members above: ABI 1 */
+    /* members above: ABI 2 */
 } JitOps;
 
 #endif

@@ -1,7 +1,7 @@
 /* Special selectors: SmallIntegers inline, floats by a routine, everything else by a send.
  *
  * The fast path works in registers and leaves its answer in `dest`; the slow one, in the cold
- * section, pushes the operands, asks the routine if there is one, then sends, and joins.
+ * section, asks the routine if there is one, then sends, and joins.
  */
 #include "kernel/jit/jit_int.h"
 #include "kernel/vm/interp/fast.h"
@@ -15,7 +15,10 @@ typedef struct {
     bool constant;         /* the right operand is a SmallInteger known now: */
     SWord value;           /* its oop */
     unsigned slow, join;   /* labels */
+    SimKept kept;          /* what lies below, on the way to the slow path */
 } Binary;
+
+enum { KEPT_MOST = 2 };    /* registers; the slow path needs some, too */
 
 static unsigned bit(unsigned reg)
 {
@@ -33,16 +36,17 @@ static void open_binary(Unit *u, Binary *o, unsigned special)
     else
         o->b = sim_pop(u, 0);
     o->a = sim_pop(u, o->constant ? 0 : bit(o->b));
-    sim_flush(u);
+    sim_limit(u, 0, KEPT_MOST);
     o->dest = sim_register(u, bit(o->a) | (o->constant ? 0 : bit(o->b)));
     o->slow = build_label(&u->b);
     o->join = build_label(&u->b);
 }
 
 /* To the slow path unless both are SmallIntegers: the only immediates whose lowest bit is set. */
-static void check_integers(Unit *u, const Binary *o)
+static void check_integers(Unit *u, Binary *o)
 {
     Build *b = &u->b;
+    o->kept = sim_kept(u);
     if (o->constant || sim_is_integer(o->left)) {
         op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, o->constant ? o->a : o->b, 1, o->slow);
         return;
@@ -52,21 +56,31 @@ static void check_integers(Unit *u, const Binary *o)
     op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, o->dest, 1, o->slow);
 }
 
-static void push_operands(Unit *u, const Binary *o)
+/* What no fast path knows. */
+static void always_slow(Unit *u, Binary *o)
 {
-    op_ab(&u->b, JIT_PUSH, o->a, 0);
-    if (o->constant)
-        op_v(&u->b, JIT_PUSH_CONSTANT, o->value);
-    else
-        op_ab(&u->b, JIT_PUSH, o->b, 0);
+    o->kept = sim_kept(u);
+    op_jump(&u->b, o->slow);
 }
 
+/* Where a callee wants them. */
+static void pass_operands(Unit *u, const Binary *o)
+{
+    op_ab(&u->b, JIT_MOVE, JIT_RECEIVER, o->a);
+    if (o->constant)
+        op_av(&u->b, JIT_CONSTANT, JIT_ARGUMENT_0, o->value);
+    else
+        op_ab(&u->b, JIT_MOVE, JIT_ARGUMENT_0, o->b);
+}
+
+/* The slow path has come to a result. */
 static void settle(Unit *u, const Binary *o, const Instruction *jump)
 {
+    if (!jump)
+        op_ab(&u->b, JIT_MOVE, o->dest, JIT_RESULT);
+    sim_restore(u, &o->kept);
     if (jump)
         unit_branch_on_result(u, jump);
-    else
-        op_ab(&u->b, JIT_MOVE, o->dest, JIT_RESULT);
     op_jump(&u->b, o->join);
 }
 
@@ -154,7 +168,7 @@ static void small_floats(Unit *u, const Binary *o, unsigned routine, SWord argum
     if (WORD_BITS != 64 || (!arithmetic && routine != ROUTINE_FLOAT_COMPARE) || o->constant ||
         sim_is_integer(o->left))
         return;
-    unsigned other = build_label(b), busy = bit(o->a) | bit(o->b);
+    unsigned other = build_label(b), busy = bit(o->a) | bit(o->b) | sim_registers(u);
     unsigned bits = unused(busy), scratch = unused(busy | bit(bits));
     check_small_float(b, o->a, bits, other);
     check_small_float(b, o->b, bits, other);
@@ -187,7 +201,8 @@ static void branch_if_float(Build *b, unsigned reg, unsigned scratch, unsigned y
     build_here(b, no);
 }
 
-/* Asks the routine about operands it may know; the others are pushed for a send, to `send`. */
+/* Asks the routine about operands it may know, which are where a callee wants them; to `send` with
+ * the others. */
 static void ask_routine(Unit *u, const Binary *o, unsigned routine, SWord argument,
                         const Instruction *jump, unsigned send)
 {
@@ -197,19 +212,14 @@ static void ask_routine(Unit *u, const Binary *o, unsigned routine, SWord argume
         branch_if_float(b, o->a, unused(busy), ask);
         if (!o->constant)
             branch_if_float(b, o->b, unused(busy), ask);
-        push_operands(u, o);
-        op_ab(b, JIT_MOVE, JIT_RECEIVER, o->a);
         op_jump(b, send);
         build_here(b, ask);
     }
-    push_operands(u, o);
-    op_load(b, JIT_A, JIT_SP, WORD_BYTES, WORD_SHIFT);
-    op_load(b, JIT_B, JIT_SP, 0, WORD_SHIFT);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_RECEIVER);
+    op_ab(b, JIT_MOVE, JIT_B, JIT_ARGUMENT_0);
     op_av(b, JIT_CONSTANT, JIT_C, argument);
     build_call(b, (Routine)routine);
-    op_load(b, JIT_RECEIVER, JIT_SP, WORD_BYTES, WORD_SHIFT);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, send);
-    op_v(b, JIT_DROP, 2);
     settle(u, o, jump);
 }
 
@@ -222,17 +232,15 @@ static void close_binary(Unit *u, const Binary *o, unsigned routine, SWord argum
     build_here(b, o->slow);
     small_floats(u, o, routine, argument, jump);
     unsigned send = build_label(b);
-    if (routine == NO_ROUTINE) {
-        push_operands(u, o);
-        op_ab(b, JIT_MOVE, JIT_RECEIVER, o->a);
-    } else
+    sim_save(u, &o->kept);
+    pass_operands(u, o);
+    if (routine != NO_ROUTINE)
         ask_routine(u, o, routine, argument, jump, send);
     build_here(b, send);
     unit_emit_send(u, ~(int)o->special, 1, false);
     settle(u, o, jump);
     build_main(b);
     build_here(b, o->join);
-    u->self_loaded = false;
     if (jump)
         u->now = *jump;
     else
@@ -314,7 +322,7 @@ static void open_division(Unit *u, Binary *o, unsigned special)
     o->constant = sim_is_integer(o->right) && o->right.value != (SWord)small_integer_oop(0) &&
                   o->right.value != (SWord)small_integer_oop(-1);
     o->value = o->right.value;
-    sim_spill(u, 2);
+    sim_limit(u, 2, 0);
     if (o->constant)
         sim_drop(u, 1);
     else {
@@ -324,7 +332,6 @@ static void open_division(Unit *u, Binary *o, unsigned special)
         sim_pop_to(u, JIT_E);
     }
     sim_pop_to(u, JIT_D);
-    sim_flush(u);
     o->a = JIT_D;
     o->b = JIT_E;
     o->slow = build_label(&u->b);
@@ -409,7 +416,7 @@ static void shift(Unit *u)
         op_branch(b, JIT_NOT_EQUAL, back, o.a, o.slow);
         op_av(b, JIT_OR_CONSTANT, o.dest, (SWord)SMALL_INTEGER_TAG);
     } else
-        op_jump(b, o.slow);
+        always_slow(u, &o);
     close_binary(u, &o, ROUTINE_SHIFT, 0, NULL);
 }
 
@@ -417,7 +424,7 @@ static void point(Unit *u)
 {
     Binary o;
     open_binary(u, &o, 11);
-    op_jump(&u->b, o.slow);
+    always_slow(u, &o);
     close_binary(u, &o, ROUTINE_POINT, 0, NULL);
 }
 
@@ -438,6 +445,8 @@ static void compare(Unit *u, unsigned special)
     Instruction jump;
     Build *b = &u->b;
     bool fused = unit_fused_jump(u, &jump);
+    if (fused) /* nothing is kept over labels */
+        sim_spill(u, 2);
     open_binary(u, &o, special);
     check_integers(u, &o);
     unsigned label = fused ? unit_target(u, jump.target) : build_label(b);
@@ -482,8 +491,11 @@ static void identical(Unit *u, bool wanted)
     Instruction jump;
     SimEntry right = sim_top(u, 0), left = sim_top(u, 1);
     bool fused = unit_fused_jump(u, &jump);
+    if (fused) /* nothing is kept over labels */
+        sim_spill(u, 2);
+    else
+        sim_limit(u, 2, 0);
     unsigned y = sim_pop(u, 0), x = sim_pop(u, bit(y));
-    sim_flush(u);
     unsigned scratch = sim_register(u, bit(x) | bit(y));
     unsigned same = build_label(b), differ = build_label(b), slow = build_label(b),
              done = build_label(b);
@@ -531,9 +543,8 @@ static void class_of(Unit *u)
 {
     Build *b = &u->b;
     unsigned slow = build_label(b), done = build_label(b);
-    sim_spill(u, 1);
+    sim_limit(u, 1, 0);
     sim_pop_to(u, JIT_A);
-    sim_flush(u);
     unit_class_of(u, JIT_RESULT, JIT_A, slow);
     build_here(b, done);
     build_cold(b);
@@ -549,9 +560,9 @@ static void size(Unit *u)
 {
     Build *b = &u->b;
     unsigned sized = build_label(b), done = build_label(b), send = build_label(b);
-    sim_spill(u, 1);
+    sim_limit(u, 1, 0);
     sim_pop_to(u, JIT_A);
-    sim_flush(u);
+    SimKept kept = sim_kept(u);
     op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_A, TAG_MASK, send);
     op_load(b, JIT_D, JIT_A, 0, 2);
     op_load(b, JIT_RESULT, JIT_A, HEADER_BYTES - 1, 0);
@@ -569,12 +580,12 @@ static void size(Unit *u)
     build_here(b, done);
     build_cold(b);
     build_here(b, send);
-    op_ab(b, JIT_PUSH, JIT_A, 0);
+    sim_save(u, &kept);
     op_ab(b, JIT_MOVE, JIT_RECEIVER, JIT_A);
     unit_emit_send(u, ~18, 0, false);
+    sim_restore(u, &kept);
     op_jump(b, done);
     build_main(b);
-    u->self_loaded = false;
     sim_push_register(u, JIT_RESULT);
 }
 

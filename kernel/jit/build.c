@@ -145,3 +145,21 @@ void build_call(Build *b, Routine routine)
 {
     op_abv(b, JIT_CALL_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)routine * WORD_BYTES);
 }
+
+void build_operands(Build *b, unsigned args)
+{
+    if (jit_in_registers(args))
+        op_v(b, JIT_OPERANDS, (SWord)args);
+}
+
+void build_stub_jump(Build *b, Routine routine, unsigned args)
+{
+    build_operands(b, args);
+    op_abv(b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)routine * WORD_BYTES);
+}
+
+void build_miss(Build *b, unsigned args)
+{
+    op_abv(b, JIT_JUMP_LOADED, 0, JIT_VM,
+           VAR(jit.unlinked) + (SWord)jit_unlinked_index(args) * WORD_BYTES);
+}

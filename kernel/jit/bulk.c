@@ -14,7 +14,7 @@ static void branch(Build *b, JitCondition c, unsigned a, SWord value, unsigned l
 static void read_integer(Unit *u, unsigned to, unsigned index, unsigned slow)
 {
     Build *b = &u->b;
-    op_load(b, to, JIT_SP, unit_argument(u, index), WORD_SHIFT);
+    unit_load_argument(u, to, index);
     op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, to, 1, slow);
     op_av(b, JIT_SHIFT_RIGHT_CONSTANT, to, SMALL_INTEGER_SHIFT);
 }
@@ -75,7 +75,7 @@ static void replace(Unit *u, bool bytes, unsigned slow)
     branch(b, JIT_ABOVE, JIT_A, ELEMENTS_MOST, slow);
     op_ab(b, JIT_MOVE, JIT_RESULT, JIT_RECEIVER);
     skip(b, JIT_RESULT, JIT_C, bytes);
-    op_load(b, JIT_C, JIT_SP, unit_argument(u, 2), WORD_SHIFT);
+    unit_load_argument(u, JIT_C, 2);
     read_source(u, bytes, slow);
     read_integer(u, JIT_D, 3, slow);
     op_av(b, JIT_ADD_CONSTANT, JIT_D, -1);
@@ -122,7 +122,7 @@ void unit_compare(Unit *u, unsigned slow)
     unit_read_header(u, JIT_RECEIVER, slow);
     unit_byte_count(u, slow);
     op_ab(b, JIT_MOVE, JIT_A, JIT_B);
-    op_load(b, JIT_C, JIT_SP, unit_argument(u, 0), WORD_SHIFT);
+    unit_load_argument(u, JIT_C, 0);
     unit_read_header(u, JIT_C, slow);
     unit_byte_count(u, slow);
     op_ab(b, JIT_MOVE, JIT_RESULT, JIT_A);

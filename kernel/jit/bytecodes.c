@@ -80,22 +80,34 @@ static void check_depth(Unit *u)
     b->section = section;
 }
 
-void unit_send(Unit *u, int literal, unsigned args, bool is_super)
+/* RECEIVER comes last: arguments may be read through it. */
+static void operands_in_registers(Unit *u, unsigned args)
+{
+    sim_spill(u, args + 1);
+    for (unsigned i = args; i-- > 0;)
+        sim_pop_to(u, JIT_ARGUMENT_0 + i);
+    sim_pop_to(u, JIT_RECEIVER);
+}
+
+/* The callee pops them. */
+static void operands_in_memory(Unit *u, unsigned args)
 {
     SimEntry receiver = sim_top(u, args);
     sim_flush(u);
     if (receiver.kind == SIM_SPILLED)
         op_load(&u->b, JIT_RECEIVER, JIT_SP, (SWord)args * WORD_BYTES, WORD_SHIFT);
-    else if (receiver.kind == SIM_RECEIVER)
-        sim_self(u);
     else
         sim_load(u, receiver, JIT_RECEIVER);
+    sim_forget(u, args + 1);
+}
+
+void unit_send(Unit *u, int literal, unsigned args, bool is_super)
+{
+    if (jit_in_registers(args))
+        operands_in_registers(u, args);
+    else
+        operands_in_memory(u, args);
     unit_emit_send(u, literal, args, is_super);
-    if (u->depth < args + 1) {
-        u->b.failed = true;
-        return;
-    }
-    u->depth = u->spilled = u->depth - args - 1; /* the callee popped them */
     u->self_loaded = false;
     check_depth(u);
     sim_push_register(u, JIT_RESULT);
@@ -538,11 +550,7 @@ static void call_leaf(Unit *u, Routine routine, unsigned popped)
     Build *b = &u->b;
     build_call(b, routine);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, unit_exit(u));
-    if (popped > u->depth) {
-        b->failed = true;
-        return;
-    }
-    u->depth = u->spilled = u->depth - popped;
+    sim_forget(u, popped);
     sim_push_register(u, JIT_RESULT);
 }
 
@@ -594,11 +602,7 @@ static void join_allocation(Unit *u, unsigned slow, Routine routine, unsigned po
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, exit);
     op_jump(b, on);
     build_main(b);
-    if (popped > u->depth) {
-        b->failed = true;
-        return;
-    }
-    u->depth = u->spilled = u->depth - popped;
+    sim_forget(u, popped);
     sim_push_register(u, JIT_RESULT);
 }
 
@@ -730,7 +734,7 @@ static void inline_primitive(Unit *u)
     build_call(&u->b, ROUTINE_INLINE);
     build_map(&u->b, MAP_EXIT, unit_next_pc(u));
     op_branch_value(&u->b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, unit_exit(u));
-    u->depth = u->spilled = u->depth - primitive->arguments;
+    sim_forget(u, primitive->arguments);
     u->self_loaded = false;
     sim_push_register(u, JIT_RESULT);
 }

@@ -16,11 +16,6 @@
 
 /* ---- Entries ---- */
 
-void unit_stub_jump(Unit *u, Routine routine)
-{
-    op_abv(&u->b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)routine * WORD_BYTES);
-}
-
 /* Two entries, for sites that expect an object or an immediate: to `miss` unless RECEIVER is one of
  * the class index CLASS. */
 static void check_object(Unit *u, unsigned miss)
@@ -48,6 +43,21 @@ static void check_immediate(Unit *u, unsigned miss)
     op_jump(b, miss);
 }
 
+/* C calls the method: receiver, arguments and the return pc, in RESULT, are taken from memory. */
+static void resumed_entry(Unit *u)
+{
+    Build *b = &u->b;
+    build_here(b, u->resumed);
+    if (jit_in_registers(u->args)) {
+        for (unsigned i = u->args; i-- > 0;)
+            op_ab(b, JIT_POP, JIT_ARGUMENT_0 + i, 0);
+        op_ab(b, JIT_POP, JIT_RECEIVER, 0);
+    } else
+        op_load(b, JIT_RECEIVER, JIT_SP, (SWord)u->args * WORD_BYTES, WORD_SHIFT);
+    op_ab(b, JIT_SET_RETURN, JIT_RESULT, 0);
+    op_jump(b, u->unchecked);
+}
+
 static void checked_entry(Unit *u)
 {
     Build *b = &u->b;
@@ -58,12 +68,8 @@ static void checked_entry(Unit *u)
     build_here(b, u->unchecked);
     build_cold(b);
     build_here(b, miss);
-    unit_stub_jump(u, ROUTINE_SEND);
-    build_here(b, u->resumed);
-    op_ab(b, JIT_SET_RETURN, JIT_RESULT, 0);
-    op_load(b, JIT_RECEIVER, JIT_SP,
-            (SWord)(u->args + u->b.jit->ops->return_on_stack) * WORD_BYTES, WORD_SHIFT);
-    op_jump(b, u->unchecked);
+    build_miss(b, u->args);
+    resumed_entry(u);
     if (WORD_BITS == 64)
         check_immediate(u, miss);
     build_main(b);
@@ -106,14 +112,16 @@ static void poll_point(Unit *u, bool polls)
     u->self_loaded = true;
 }
 
-static void frame(Unit *u)
+/* `self`: the register that holds the receiver of the code. */
+static void frame(Unit *u, unsigned self)
 {
     Build *b = &u->b;
+    build_operands(b, u->args);
     build_add(b, JIT_FRAME);
     op_v(b, JIT_PUSH_LITERAL, POOL_CODE);
     op_v(b, JIT_PUSH_CONSTANT, (SWord)u->flags);
     op_v(b, JIT_PUSH_CONSTANT, 0);
-    op_ab(b, JIT_PUSH, JIT_RECEIVER, 0);
+    op_ab(b, JIT_PUSH, self, 0);
 }
 
 static void push_nils(Unit *u, unsigned count)
@@ -137,7 +145,7 @@ static void method_entry(Unit *u, bool polls)
         return;
     }
     if (rest == BODY_WITH_FRAME) {
-        frame(u);
+        frame(u, JIT_RECEIVER);
         push_nils(u, u->base - u->args);
     }
     poll_point(u, polls);
@@ -176,11 +184,7 @@ static void block_entry(Unit *u)
                     (SWord)(FULL_CLOSURE_COPIED + u->copied), slow);
     op_load(b, JIT_CLASS, JIT_RECEIVER, SLOT(FULL_CLOSURE_RECEIVER), WORD_SHIFT);
     build_check_variables(b, JIT_CLASS, u->facts.receiver_variables, slow);
-    build_add(b, JIT_FRAME);
-    op_v(b, JIT_PUSH_LITERAL, POOL_CODE);
-    op_v(b, JIT_PUSH_CONSTANT, (SWord)u->flags);
-    op_v(b, JIT_PUSH_CONSTANT, 0);
-    op_ab(b, JIT_PUSH, JIT_CLASS, 0);
+    frame(u, JIT_CLASS);
     for (unsigned i = 0; i < u->copied; i++)
         op_abv(b, JIT_PUSH_LOADED, 0, JIT_RECEIVER, SLOT(FULL_CLOSURE_COPIED + i));
     push_nils(u, u->base - u->args - u->copied);
@@ -190,7 +194,7 @@ static void block_entry(Unit *u)
     op_ab(b, JIT_MOVE, JIT_A, JIT_B);
     op_av(b, JIT_CONSTANT, JIT_B, 207);
     op_av(b, JIT_CONSTANT, JIT_C, (SWord)u->args);
-    unit_stub_jump(u, ROUTINE_PRIMITIVE);
+    build_stub_jump(b, ROUTINE_PRIMITIVE, u->args);
     build_main(b);
     poll_point(u, true);
 }

@@ -39,6 +39,26 @@ static Word make_stub(Vm *vm, JitStubKind kind, unsigned routine, Word leave)
     return bytes ? address : 0;
 }
 
+/* What a site that is not linked calls, if it passes operands in registers. */
+static Word make_unlinked(Vm *vm, unsigned args)
+{
+    Jit *jit = jit_of(vm);
+    Build b;
+    Word address = zone_reserve(vm, STUB_BYTES);
+    if (!address)
+        return 0;
+    build_open(&b, vm);
+    build_stub_jump(&b, ROUTINE_SEND, args);
+    JitCode code = {.instructions = b.section->instructions, .count = b.section->count,
+                    .address = address, .out = zone_writable(jit, address),
+                    .capacity = STUB_BYTES};
+    uint32_t bytes = b.failed ? 0 : jit->ops->encode(&code);
+    build_close(&b);
+    jit->free = address + bytes;
+    jit_map_line(vm, address, bytes, "stub send");
+    return bytes ? address : 0;
+}
+
 static bool make_stubs(Vm *vm)
 {
     Jit *jit = jit_of(vm);
@@ -50,6 +70,11 @@ static bool make_stubs(Vm *vm)
         vm->jit.stubs[i] = make_stub(vm, kind, i, leave);
         made = vm->jit.stubs[i] != 0;
     }
+    for (unsigned args = 0; made && jit_in_registers(args); args++) {
+        vm->jit.unlinked[args] = make_unlinked(vm, args);
+        made = vm->jit.unlinked[args] != 0;
+    }
+    vm->jit.unlinked[jit_unlinked_index(JIT_ARGUMENTS + 1)] = vm->jit.stubs[ROUTINE_SEND];
     jit->first = jit->free;
     jit_code_written(vm, jit->start, jit->free);
     return made;

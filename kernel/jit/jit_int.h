@@ -103,7 +103,7 @@ typedef struct Piece {
     uint32_t pool_words, code_bytes;
     uint8_t kind;
     uint8_t routine;    /* PIECE_SHARED: it stands for */
-    uint8_t args;
+    uint8_t args;       /* of methods and blocks, and of the sites that call a cache */
     bool careful;       /* its frames are FRAME_CAREFUL */
     bool young;         /* some reference is young */
     bool counted;       /* seen on a stack, while reclaiming */
@@ -117,7 +117,7 @@ typedef struct Piece {
     uint32_t checked;   /* entry: class index of RECEIVER, an object, against CLASS */
     uint32_t tagged;    /* the same of an immediate */
     uint32_t unchecked; /* entry behind that */
-    uint32_t resumed;   /* unchecked, to be resumed at with the return pc pushed */
+    uint32_t resumed;   /* unchecked, to be resumed at with operands and return pc pushed */
     uint32_t framed;    /* to be resumed at when the frame has been built */
     JitMap *maps;       /* behind the piece, in one block with it, as are the next two */
     JitSend *sends;
@@ -223,6 +223,19 @@ typedef struct Jit {
 static inline Jit *jit_of(Vm *vm)
 {
     return vm->jit.state;
+}
+
+/* Are receiver and arguments passed in registers, and nothing of them in memory? */
+static inline bool jit_in_registers(unsigned args)
+{
+    return args <= JIT_ARGUMENTS;
+}
+
+/* Which of vm->jit.unlinked a site of so many arguments calls. */
+static inline unsigned jit_unlinked_index(unsigned args)
+{
+    _Static_assert(JIT_UNLINKED == JIT_ARGUMENTS + 2, "one for each number of registers, one for none");
+    return jit_in_registers(args) ? args : JIT_ARGUMENTS + 1;
 }
 
 static inline Word *jit_pool(const Piece *piece)
@@ -395,6 +408,13 @@ static inline void op_checked(Build *b, JitOperation o, unsigned a, unsigned wit
 #define VAR(field) ((SWord)offsetof(Vm, field))
 
 void build_call(Build *b, Routine routine);
+/* At an entry, where as many arguments are where the caller has put them: receiver and arguments
+ * are in memory afterwards, under the return address, ... */
+void build_operands(Build *b, unsigned args);
+/* ... for the stub, which is jumped to; */
+void build_stub_jump(Build *b, Routine routine, unsigned args);
+/* the site finds out whom to call. */
+void build_miss(Build *b, unsigned args);
 
 /* ---- sim.c ---- */
 
@@ -445,6 +465,8 @@ void sim_push(Unit *u, SimKind kind, SWord value);
 void sim_push_register(Unit *u, unsigned reg);
 SimEntry sim_top(const Unit *u, unsigned depth);
 void sim_drop(Unit *u, unsigned count);
+/* All entries are in memory; somebody else pops the newest. */
+void sim_forget(Unit *u, unsigned count);
 /* Everything but the top `keep` entries is in memory. */
 void sim_spill(Unit *u, unsigned keep);
 static inline void sim_flush(Unit *u)
@@ -460,6 +482,25 @@ unsigned sim_register(Unit *u, unsigned busy);
 /* Instructions that bring an entry (not a spilled one) into a register, or push it. */
 void sim_load(Unit *u, SimEntry entry, unsigned reg);
 void sim_push_entry(Unit *u, SimEntry entry);
+/* What is not in memory where control goes into the cold section, perhaps to come back. */
+typedef struct {
+    unsigned spilled, depth;
+    bool self; /* RECEIVER holds self */
+} SimKept;
+
+static inline SimKept sim_kept(const Unit *u)
+{
+    return (SimKept){u->spilled, u->depth, u->self_loaded};
+}
+/* Of the entries below the newest `above` at most so many are registers and none is a variable of the
+ * frame: the others are in memory. */
+void sim_limit(Unit *u, unsigned above, unsigned registers);
+/* Bits of the registers that entries are in. */
+unsigned sim_registers(const Unit *u);
+/* In the cold section: puts them into memory, and back where they were. Between the two nothing
+ * is pushed on the simulated stack. */
+void sim_save(Unit *u, const SimKept *kept);
+void sim_restore(Unit *u, const SimKept *kept);
 /* Offset of a temporary from FP. */
 SWord sim_temp_offset(const Unit *u, unsigned index);
 void sim_self(Unit *u); /* RECEIVER holds self afterwards */
@@ -473,10 +514,10 @@ bool unit_translate(Unit *u);
 /* The pc behind the current bytecode, and its own, as maps have it. */
 Word unit_next_pc(const Unit *u);
 Word unit_this_pc(const Unit *u);
-/* A send of operands that lie in memory; RESULT is pushed on the simulated stack. */
+/* A send of the newest values; RESULT is pushed on the simulated stack. */
 void unit_send(Unit *u, int literal, unsigned args, bool is_super);
-/* The same without touching the simulated stack; the receiver is in RECEIVER too. RESULT is the
- * answer. */
+/* The same without touching the simulated stack; receiver and arguments are where the callee
+ * wants them. RESULT is the answer. */
 void unit_emit_send(Unit *u, int literal, unsigned args, bool is_super);
 /* In the cold section: the interpreter goes on at the current bytecode. The label of it. */
 unsigned unit_exit(Unit *u);
@@ -494,11 +535,10 @@ bool unit_special(Unit *u, unsigned index);
 /* The method's primitive, at its entry; what is to come behind it. */
 typedef enum { BODY_WITH_FRAME, BODY_ALONE, NO_BODY } PrimitiveRest;
 PrimitiveRest unit_primitive(Unit *u);
-void unit_stub_jump(Unit *u, Routine routine);
 /* `to` := the class of `object`; to `slow` if one of them is a forwarder. D and E are lost. */
 void unit_class_of(Unit *u, unsigned to, unsigned object, unsigned slow);
-/* Of a primitive inline. Offset from SP of argument `index`; */
-SWord unit_argument(const Unit *u, unsigned index);
+/* Of a primitive inline. `to` := argument `index`; */
+void unit_load_argument(Unit *u, unsigned to, unsigned index);
 /* RESULT is the answer; */
 void unit_answer(Unit *u);
 /* D := the low header half of the object, E := its format, B := its number of slots; */
@@ -575,7 +615,8 @@ void link_read_class(Build *b);
 
 /* open.c */
 Piece *open_find(Vm *vm, Oop selector);
-Piece *open_make(Vm *vm, Oop selector); /* may move or forget code; NULL: no room */
+/* May move or forget code; NULL: no room. */
+Piece *open_make(Vm *vm, Oop selector, unsigned args);
 /* A send of the selector to the class runs the target. */
 void open_add(Vm *vm, Oop selector, Word class_index, const Piece *target);
 void open_forget(Vm *vm); /* what the table says */

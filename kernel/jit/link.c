@@ -2,18 +2,19 @@
  * one.
  *
  * A site is two words of its piece's pool: the class index it expects and the address it calls, the
- * checked entry of a method, a cache, or the stub of ROUTINE_SEND, which finds out. Callees that
- * find another class jump to that stub too. The method of a super send does not depend on the
- * receiver's class: its site calls the unchecked entry if any receiver will do, else the checked
- * one, and a cache that looks for the variables as soon as there is a second class.
+ * checked entry of a method, a cache, or one of vm->jit.unlinked: code that puts the operands in
+ * memory and asks ROUTINE_SEND. Callees that find another class jump there too. The method of a super
+ * send does not depend on the receiver's class: its site calls the unchecked entry if any receiver
+ * will do, else the checked one, and a cache that looks for the variables as soon as there is a second
+ * class.
  */
 #include "kernel/jit/jit_int.h"
 
 enum { CASES_MOST = 6 };
 
-static Word unlinked(Vm *vm)
+static Word unlinked(Vm *vm, unsigned args)
 {
-    return vm->jit.stubs[ROUTINE_SEND];
+    return vm->jit.unlinked[jit_unlinked_index(args)];
 }
 
 Oop link_selector(Vm *vm, const Piece *piece, const JitSend *site)
@@ -32,7 +33,7 @@ static Word target_of(const Piece *piece, const JitSend *site)
 static Piece *callee_of(Vm *vm, const Piece *piece, const JitSend *site, PieceKind kind)
 {
     Word target = target_of(piece, site);
-    Piece *callee = target == unlinked(vm) ? NULL : jit_piece_at(jit_of(vm), target);
+    Piece *callee = target == unlinked(vm, site->args) ? NULL : jit_piece_at(jit_of(vm), target);
     return callee && callee->kind == kind ? callee : NULL;
 }
 
@@ -45,13 +46,13 @@ static void set(Vm *vm, Piece *piece, const JitSend *site, Word class_index, Wor
 {
     jit_put(jit_of(vm), piece, site->pool, class_index);
     jit_put(jit_of(vm), piece, site->pool + 1u, target);
-    if (target != unlinked(vm))
+    if (target != unlinked(vm, site->args))
         jit_of(vm)->linked = true;
 }
 
 void link_clear(Vm *vm, Piece *piece, JitSend *site)
 {
-    set(vm, piece, site, NO_CLASS, unlinked(vm));
+    set(vm, piece, site, NO_CLASS, unlinked(vm, site->args));
 }
 
 /* ---- Polymorphic caches ---- */
@@ -75,14 +76,14 @@ void link_read_class(Build *b)
     build_main(b);
 }
 
-static Piece *make_cache(Vm *vm)
+static Piece *make_cache(Vm *vm, unsigned args)
 {
     Build b;
     build_open(&b, vm);
     unsigned first = b.pool_words;
     for (unsigned i = 0; i < CASES_MOST; i++) {
         build_pool(&b, NO_CLASS, ROLE_TAG);
-        build_pool(&b, unlinked(vm), ROLE_TARGET);
+        build_pool(&b, unlinked(vm, args), ROLE_TARGET);
     }
     link_read_class(&b);
     for (unsigned i = 0; i < CASES_MOST; i++) {
@@ -94,8 +95,10 @@ static Piece *make_cache(Vm *vm)
         op_ab(&b, JIT_JUMP_REGISTER, JIT_D, 0);
         build_main(&b);
     }
-    op_abv(&b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)ROUTINE_SEND * WORD_BYTES);
+    build_miss(&b, args);
     Piece *piece = jit_install(&b, PIECE_CACHE);
+    if (piece)
+        piece->args = (uint8_t)args;
     build_close(&b);
     return piece;
 }
@@ -121,7 +124,7 @@ static void make_polymorphic(Vm *vm, Piece *piece, JitSend *site, Word class_ind
 {
     Word old_class = jit_pool(piece)[site->pool];
     uint64_t evicted = jit_of(vm)->reclaims;
-    Piece *cache = make_cache(vm);
+    Piece *cache = make_cache(vm, site->args);
     if (!cache || evicted != jit_of(vm)->reclaims) {
         drop_cache(vm, cache);
         return;
@@ -140,13 +143,15 @@ static Piece *make_super_cache(Vm *vm, const Piece *target)
     Build b;
     build_open(&b, vm);
     unsigned first = build_pool(&b, NO_CLASS, ROLE_TAG), miss = build_label(&b);
-    build_pool(&b, unlinked(vm), ROLE_TARGET);
+    build_pool(&b, unlinked(vm, target->args), ROLE_TARGET);
     build_check_variables(&b, JIT_RECEIVER, target->fields, miss);
     op_av(&b, JIT_LITERAL, JIT_D, (SWord)first + 1);
     op_ab(&b, JIT_JUMP_REGISTER, JIT_D, 0);
     build_here(&b, miss);
-    op_abv(&b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)ROUTINE_SEND * WORD_BYTES);
+    build_miss(&b, target->args);
     Piece *piece = jit_install(&b, PIECE_CACHE);
+    if (piece)
+        piece->args = target->args;
     build_close(&b);
     return piece;
 }
@@ -169,7 +174,7 @@ static void link_super(Vm *vm, Piece *piece, JitSend *site, Word class_index, co
 {
     if (!target->fields)
         set(vm, piece, site, NO_CLASS, jit_code(target) + target->unchecked);
-    else if (target_of(piece, site) == unlinked(vm))
+    else if (target_of(piece, site) == unlinked(vm, site->args))
         set(vm, piece, site, class_index, link_entry(target, class_index));
     else if (!cache_of(vm, piece, site))
         widen_super(vm, piece, site, target);
@@ -184,8 +189,8 @@ static bool open_site(Vm *vm, Piece *piece, JitSend *site, bool make)
     uint64_t reclaims = jit_of(vm)->reclaims;
     Piece *open = open_find(vm, selector);
     if (!open && make)
-        open = open_make(vm, selector);
-    if (!open || reclaims != jit_of(vm)->reclaims) {
+        open = open_make(vm, selector, site->args);
+    if (!open || open->args != site->args || reclaims != jit_of(vm)->reclaims) {
         jit_of(vm)->unlinked += make;
         return false;
     }
@@ -219,7 +224,7 @@ static void widen(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *
 void link_site(Vm *vm, Piece *piece, JitSend *site, Word class_index, Piece *target)
 {
     Word callee = target_of(piece, site);
-    bool fresh = callee == unlinked(vm);
+    bool fresh = callee == unlinked(vm, site->args);
     jit_of(vm)->links++;
     if (site->is_super)
         link_super(vm, piece, site, class_index, target);
@@ -265,7 +270,7 @@ static void unlink_where(Vm *vm, bool (*wanted)(Vm *, Piece *, JitSend *, void *
             continue;
         Piece *piece = jit->pieces[i];
         for (uint32_t k = 0; k < piece->send_count; k++)
-            if (target_of(piece, &piece->sends[k]) != unlinked(vm) &&
+            if (target_of(piece, &piece->sends[k]) != unlinked(vm, piece->sends[k].args) &&
                 wanted(vm, piece, &piece->sends[k], context))
                 unlink_site(vm, piece, &piece->sends[k]);
     }
@@ -301,7 +306,7 @@ static bool expects_none(Vm *vm, Piece *piece, JitSend *site, void *context)
 {
     const Piece *cache = cache_of(vm, piece, site);
     const Word *cases = jit_pool(cache ? cache : piece) + (cache ? POOL_FIXED : site->pool);
-    unsigned count = cache ? cache->cases : target_of(piece, site) != unlinked(vm);
+    unsigned count = cache ? cache->cases : target_of(piece, site) != unlinked(vm, site->args);
     (void)context;
     for (unsigned i = 0; i < count; i++)
         if (cases[2 * i] != NO_CLASS && heap_class_at(&vm->heap, cases[2 * i]) == vm->heap.nil)

@@ -1,7 +1,7 @@
 /* Open caches, for sends that meet more classes than a polymorphic cache has cases for.
  *
  * There is one per selector, shared by all its sites but those of super sends, whose method is not
- * found by the receiver's class. It probes a table among the VM variables, by selector and class
+ * found by the receiver's class, and those with another number of arguments than the first. It probes a table among the VM variables, by selector and class
  * index, three times; then ROUTINE_SEND finds the method and puts it there. The table is emptied
  * whenever methods, objects or machine code change or move.
  */
@@ -72,7 +72,7 @@ static void probe(Build *b, unsigned number)
     build_here(b, next);
 }
 
-Piece *open_make(Vm *vm, Oop selector)
+Piece *open_make(Vm *vm, Oop selector, unsigned args)
 {
     Jit *jit = jit_of(vm);
     Build b;
@@ -86,10 +86,11 @@ Piece *open_make(Vm *vm, Oop selector)
     op_ab(&b, JIT_XOR, JIT_E, JIT_A);
     for (unsigned i = 0; i < PROBES; i++)
         probe(&b, i);
-    op_abv(&b, JIT_JUMP_LOADED, 0, JIT_VM, VAR(jit.stubs) + (SWord)ROUTINE_SEND * WORD_BYTES);
+    build_miss(&b, args);
     Piece *open = jit_install(&b, PIECE_OPEN);
     build_close(&b);
     if (open) {
+        open->args = (uint8_t)args;
         open->next_open = jit->open;
         jit->open = open;
         jit->opens_made++;

@@ -1,5 +1,5 @@
-/* Numbered primitives at the entry of a method: the receiver is in RECEIVER, the return address
- * where a call leaves it, the arguments below that.
+/* Numbered primitives at the entry of a method: receiver and arguments are where the caller has put
+ * them, the return address where a call leaves it.
  */
 #include "kernel/jit/jit_int.h"
 #include "kernel/vm/primitives/primitives.h"
@@ -8,7 +8,7 @@
 
 void unit_answer(Unit *u)
 {
-    op_v(&u->b, JIT_RETURN, (SWord)u->args + 1);
+    op_v(&u->b, JIT_RETURN, jit_in_registers(u->args) ? 0 : (SWord)u->args + 1);
 }
 
 /* ---- Quick ones ---- */
@@ -43,33 +43,68 @@ static bool is_simple(unsigned number)
            !(flags & (PRIM_MAY_SWITCH | PRIM_MAY_CALL_BACK | PRIM_MAY_COLLECT));
 }
 
+/* Receiver and arguments into memory, for a leaf routine, and out of it; the return address has
+ * been taken. */
+static void push_operands(Unit *u)
+{
+    if (!jit_in_registers(u->args))
+        return;
+    op_ab(&u->b, JIT_PUSH, JIT_RECEIVER, 0);
+    for (unsigned i = 0; i < u->args; i++)
+        op_ab(&u->b, JIT_PUSH, JIT_ARGUMENT_0 + i, 0);
+}
+
+static void pop_operands(Unit *u)
+{
+    if (!jit_in_registers(u->args))
+        return;
+    for (unsigned i = u->args; i-- > 0;)
+        op_ab(&u->b, JIT_POP, JIT_ARGUMENT_0 + i, 0);
+    op_ab(&u->b, JIT_POP, JIT_RECEIVER, 0);
+}
+
+/* Takes the return address away for as long as a leaf routine is called. */
+static void take_return(Unit *u)
+{
+    op_abv(&u->b, JIT_TAKE_RETURN, 0, JIT_VM, VAR(ip));
+}
+
+static void set_return(Unit *u)
+{
+    op_load(&u->b, JIT_D, JIT_VM, VAR(ip), WORD_SHIFT);
+    op_ab(&u->b, JIT_SET_RETURN, JIT_D, 0);
+}
+
 /* `straight`: a failure goes on behind. */
 static void call_simple(Unit *u, bool straight)
 {
     Build *b = &u->b;
     unsigned failed = build_label(b);
-    op_abv(b, JIT_TAKE_RETURN, 0, JIT_VM, VAR(ip));
+    take_return(u);
+    push_operands(u);
     op_av(b, JIT_LITERAL, JIT_A, POOL_CODE);
     op_av(b, JIT_CONSTANT, JIT_B, (SWord)u->primitive);
     op_av(b, JIT_CONSTANT, JIT_C, (SWord)u->args);
     build_call(b, ROUTINE_SIMPLE_PRIMITIVE);
-    op_load(b, JIT_D, JIT_VM, VAR(ip), WORD_SHIFT);
-    op_ab(b, JIT_SET_RETURN, JIT_D, 0);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, failed);
+    set_return(u);
     op_v(b, JIT_RETURN, 0);
+    if (!straight)
+        build_cold(b);
+    build_here(b, failed);
+    pop_operands(u);
+    set_return(u);
     if (straight) { /* the body follows, unless there may be room after a collection */
         unsigned retry = build_label(b);
-        build_here(b, failed);
         *build_add(b, JIT_BRANCH_LOADED_CONSTANT) = (JitInstruction){
             .operation = JIT_BRANCH_LOADED_CONSTANT, .condition = JIT_EQUAL, .b = JIT_VM,
             .value = VAR(jit.failure), .extra = PRIM_NO_MEMORY, .label = (uint16_t)retry};
-        failed = retry;
+        build_cold(b);
+        build_here(b, retry);
     }
-    build_cold(b);
-    build_here(b, failed);
     op_av(b, JIT_LITERAL, JIT_A, POOL_CODE);
     op_av(b, JIT_CONSTANT, JIT_C, (SWord)u->args);
-    unit_stub_jump(u, ROUTINE_FAILED);
+    build_stub_jump(b, ROUTINE_FAILED, u->args);
     build_main(b);
 }
 
@@ -82,12 +117,17 @@ static bool wants_error(const Unit *u)
            i.op == OP_STORE_TEMP;
 }
 
-/* ---- Inline: what fails falls through to the routine, with RECEIVER and the stack as they were
- * ---- */
+/* ---- Inline: what fails falls through to the routine, with RECEIVER, the ARGUMENTs and the stack
+ * as they were ---- */
 
-SWord unit_argument(const Unit *u, unsigned index)
+void unit_load_argument(Unit *u, unsigned to, unsigned index)
 {
-    return (SWord)(u->b.jit->ops->return_on_stack + u->args - 1 - index) * WORD_BYTES;
+    if (jit_in_registers(u->args))
+        op_ab(&u->b, JIT_MOVE, to, JIT_ARGUMENT_0 + index);
+    else
+        op_load(&u->b, to, JIT_SP,
+                (SWord)(u->b.jit->ops->return_on_stack + u->args - 1 - index) * WORD_BYTES,
+                WORD_SHIFT);
 }
 
 void unit_read_header(Unit *u, unsigned object, unsigned slow)
@@ -117,8 +157,8 @@ void unit_read_header(Unit *u, unsigned object, unsigned slow)
 static void read_index(Unit *u, unsigned slow)
 {
     Build *b = &u->b;
-    op_load(b, JIT_A, JIT_SP, unit_argument(u, 0), WORD_SHIFT);
-    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_A, 1, slow);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_ARGUMENT_0, 1, slow);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_ARGUMENT_0);
     op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_A, SMALL_INTEGER_SHIFT);
     op_av(b, JIT_ADD_CONSTANT, JIT_A, -1);
 }
@@ -166,26 +206,25 @@ static void inline_at(Unit *u, bool string, unsigned slow)
     unit_answer(u);
 }
 
-/* The slot at A of RECEIVER, just stored, holds C. */
+/* The slot at A of RECEIVER, just stored, holds ARGUMENT_1. */
 static void barrier(Unit *u)
 {
     Build *b = &u->b;
     unsigned done = build_label(b), slow = build_label(b);
     op_branch_loaded(b, JIT_BELOW, JIT_RECEIVER, JIT_VM, VAR(heap.old_start), done);
-    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_C, TAG_MASK, done);
-    op_branch_loaded(b, JIT_BELOW, JIT_C, JIT_VM, VAR(heap.old_start), slow);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_ARGUMENT_1, TAG_MASK, done);
+    op_branch_loaded(b, JIT_BELOW, JIT_ARGUMENT_1, JIT_VM, VAR(heap.old_start), slow);
     JitInstruction *i = build_add(b, JIT_BRANCH_LOADED_CONSTANT);
     *i = (JitInstruction){.operation = JIT_BRANCH_LOADED_CONSTANT, .condition = JIT_NOT_EQUAL,
                           .b = JIT_VM, .value = VAR(heap.marking), .label = (uint16_t)slow};
     build_here(b, done);
     build_cold(b);
     build_here(b, slow);
-    op_abv(b, JIT_TAKE_RETURN, 0, JIT_VM, VAR(ip));
+    take_return(u);
     op_ab(b, JIT_MOVE, JIT_A, JIT_RECEIVER);
-    op_ab(b, JIT_MOVE, JIT_B, JIT_C);
+    op_ab(b, JIT_MOVE, JIT_B, JIT_ARGUMENT_1);
     build_call(b, ROUTINE_BARRIER);
-    op_load(b, JIT_D, JIT_VM, VAR(ip), WORD_SHIFT);
-    op_ab(b, JIT_SET_RETURN, JIT_D, 0);
+    set_return(u);
     op_jump(b, done);
     build_main(b);
 }
@@ -197,19 +236,19 @@ static void inline_at_put(Unit *u, bool string, unsigned slow)
     read_index(u, slow);
     unit_read_header(u, JIT_RECEIVER, slow);
     op_branch_value(b, JIT_BRANCH_BITS, JIT_NOT_EQUAL, JIT_D, (SWord)HEADER_IMMUTABLE, slow);
-    op_load(b, JIT_C, JIT_SP, unit_argument(u, 1), WORD_SHIFT);
     if (!string) {
         op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_E, FORMAT_INDEXABLE, bytes);
         op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
-        indexed(u, JIT_STORE_INDEXED, JIT_C, WORD_SHIFT);
+        indexed(u, JIT_STORE_INDEXED, JIT_ARGUMENT_1, WORD_SHIFT);
         barrier(u);
-        op_load(b, JIT_RESULT, JIT_SP, unit_argument(u, 1), WORD_SHIFT);
+        op_ab(b, JIT_MOVE, JIT_RESULT, JIT_ARGUMENT_1);
         unit_answer(u);
     }
     build_here(b, bytes);
     unit_byte_count(u, slow);
     op_branch(b, JIT_ABOVE_EQUAL, JIT_A, JIT_B, slow);
-    op_ab(b, JIT_MOVE, JIT_RESULT, JIT_C);
+    op_ab(b, JIT_MOVE, JIT_RESULT, JIT_ARGUMENT_1);
+    op_ab(b, JIT_MOVE, JIT_C, JIT_ARGUMENT_1);
     op_ab(b, JIT_MOVE, JIT_D, JIT_C);
     op_av(b, JIT_AND_CONSTANT, JIT_D, WORD_BITS == 64 || string ? (SWord)TAG_MASK : 1);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_NOT_EQUAL, JIT_D,
@@ -361,8 +400,8 @@ static void inline_new_sized(Unit *u, unsigned slow)
 {
     Build *b = &u->b;
     unsigned bytes = build_label(b), ready = build_label(b);
-    op_load(b, JIT_A, JIT_SP, unit_argument(u, 0), WORD_SHIFT);
-    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_A, 1, slow);
+    op_branch_value(b, JIT_BRANCH_BITS, JIT_EQUAL, JIT_ARGUMENT_0, 1, slow);
+    op_ab(b, JIT_MOVE, JIT_A, JIT_ARGUMENT_0);
     op_av(b, JIT_SHIFT_RIGHT_CONSTANT, JIT_A, SMALL_INTEGER_SHIFT);
     op_branch_value(b, JIT_BRANCH_CONSTANT, JIT_ABOVE, JIT_A, INLINE_SLOTS_MOST, slow);
     read_class(u, slow);
@@ -412,9 +451,8 @@ static void inline_identity(Unit *u)
 {
     Build *b = &u->b;
     unsigned differ = build_label(b);
-    op_load(b, JIT_A, JIT_SP, unit_argument(u, 0), WORD_SHIFT);
     op_load(b, JIT_RESULT, JIT_VM, VAR(heap.true_object), WORD_SHIFT);
-    op_branch(b, JIT_NOT_EQUAL, JIT_A, JIT_RECEIVER, differ);
+    op_branch(b, JIT_NOT_EQUAL, JIT_ARGUMENT_0, JIT_RECEIVER, differ);
     unit_answer(u);
     build_here(b, differ); /* they may still be one object, forwarded: the routine knows */
 }
@@ -504,10 +542,8 @@ static void inline_primitive(Unit *u, unsigned slow)
             inline_hash_multiply(u, slow);
         break;
     case 170:
-        if (u->args == 1)
-            op_load(&u->b, JIT_A, JIT_SP, unit_argument(u, 0), WORD_SHIFT);
         if (u->args <= 1)
-            inline_character(u, u->args == 1 ? JIT_A : JIT_RECEIVER, slow);
+            inline_character(u, u->args == 1 ? JIT_ARGUMENT_0 : JIT_RECEIVER, slow);
         break;
     case 171:
         if (u->args == 0)
@@ -562,6 +598,6 @@ PrimitiveRest unit_primitive(Unit *u)
     op_av(&u->b, JIT_LITERAL, JIT_A, POOL_CODE);
     op_av(&u->b, JIT_CONSTANT, JIT_B, (SWord)number);
     op_av(&u->b, JIT_CONSTANT, JIT_C, (SWord)u->args);
-    unit_stub_jump(u, ROUTINE_PRIMITIVE);
+    build_stub_jump(&u->b, ROUTINE_PRIMITIVE, u->args);
     return BODY_ALONE;
 }

@@ -68,7 +68,8 @@ void sim_load(Unit *u, SimEntry entry, unsigned reg)
         break;
     case SIM_RECEIVER:
         sim_self(u);
-        op_ab(b, JIT_MOVE, reg, JIT_RECEIVER);
+        if (reg != JIT_RECEIVER)
+            op_ab(b, JIT_MOVE, reg, JIT_RECEIVER);
         break;
     case SIM_REGISTER:
         if (entry.reg != reg)
@@ -117,7 +118,15 @@ void sim_drop(Unit *u, unsigned count)
     }
 }
 
-static unsigned registers_in_use(const Unit *u)
+void sim_forget(Unit *u, unsigned count)
+{
+    if (count > u->depth)
+        u->b.failed = true;
+    else
+        u->depth = u->spilled = u->depth - count;
+}
+
+unsigned sim_registers(const Unit *u)
 {
     unsigned used = 0;
     for (unsigned i = u->spilled; i < u->depth; i++)
@@ -129,7 +138,7 @@ static unsigned registers_in_use(const Unit *u)
 unsigned sim_register(Unit *u, unsigned busy)
 {
     for (;;) {
-        unsigned used = registers_in_use(u) | busy;
+        unsigned used = sim_registers(u) | busy;
         for (unsigned i = 0; i < sizeof free_registers; i++)
             if (!(used & 1u << free_registers[i]))
                 return free_registers[i];
@@ -165,4 +174,44 @@ unsigned sim_pop(Unit *u, unsigned busy)
     unsigned reg = sim_register(u, busy);
     sim_pop_to(u, reg);
     return reg;
+}
+
+/* ---- In the cold section ---- */
+
+void sim_limit(Unit *u, unsigned above, unsigned registers)
+{
+    unsigned first = above < u->depth ? u->depth - above : 0;
+    for (; first > u->spilled; first--) {
+        SimEntry entry = u->stack[first - 1];
+        if (entry.kind == SIM_TEMP || (entry.kind == SIM_REGISTER && registers-- == 0))
+            break;
+    }
+    sim_spill(u, u->depth - first);
+}
+
+void sim_save(Unit *u, const SimKept *kept)
+{
+    u->self_loaded = kept->self;
+    for (unsigned i = kept->spilled; i < kept->depth; i++)
+        sim_push_entry(u, u->stack[i]);
+}
+
+void sim_restore(Unit *u, const SimKept *kept)
+{
+    SWord drop = 0;
+    for (unsigned i = kept->depth; i-- > kept->spilled;) {
+        if (u->stack[i].kind != SIM_REGISTER) {
+            drop++;
+            continue;
+        }
+        if (drop)
+            op_v(&u->b, JIT_DROP, drop);
+        drop = 0;
+        op_ab(&u->b, JIT_POP, u->stack[i].reg, 0);
+    }
+    if (drop)
+        op_v(&u->b, JIT_DROP, drop);
+    u->self_loaded = false;
+    if (kept->self)
+        sim_self(u);
 }

@@ -119,9 +119,11 @@ static void check_entry(Vm *vm, Word class_index, Word target, bool checks_class
 static bool check_site(Vm *vm, const Piece *piece, const JitSend *site)
 {
     const Word *words = jit_pool(piece) + site->pool;
-    if (words[1] == vm->jit.stubs[ROUTINE_SEND])
+    if (words[1] == vm->jit.unlinked[jit_unlinked_index(site->args)])
         return false;
     const Piece *callee = jit_piece_at(jit_of(vm), words[1]);
+    CHECK(!callee || callee->args == site->args,
+          "C5: a send site with %u arguments leads to code with %u", site->args, callee->args);
     if (!callee || callee->kind == PIECE_METHOD) {
         check_entry(vm, words[0], words[1], words[0] != NO_CLASS);
         CHECK(words[0] != NO_CLASS || (site->is_super && !callee->fields),

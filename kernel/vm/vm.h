@@ -93,7 +93,7 @@ typedef struct {
 } VmCounters;
 
 /* A send of many classes, for machine code: a word more makes the size a power of 2. */
-enum { JIT_STUBS_MAX = 40, JIT_OPEN_SENDS = 512 };
+enum { JIT_STUBS_MAX = 40, JIT_OPEN_SENDS = 512, JIT_UNLINKED = 4 };
 typedef struct {
     Word selector, class_index; /* no selector: empty */
     Word target;                /* an entry of machine code, behind its check of the class */
@@ -107,6 +107,7 @@ typedef struct {
     Word leaf_pc;                 /* return address of a leaf stub */
     SWord failure;                /* why a simple primitive has failed */
     Word stubs[JIT_STUBS_MAX];    /* addresses of stubs, by routine */
+    Word unlinked[JIT_UNLINKED]; /* what sites that are not linked call: jit_unlinked */
     Word routines[JIT_STUBS_MAX]; /* what stubs call: the only addresses that depend on the host */
     struct Jit *state;            /* C's side; NULL: there is no JIT */
     JitOpenSend open_sends[JIT_OPEN_SENDS]; /* kernel/jit/open.c */

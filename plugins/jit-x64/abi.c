@@ -1,8 +1,8 @@
 /* Stubs: where machine code is entered, left, and reaches C (System V calling convention). */
 #include "x64.h"
 
-/* What C keeps and machine code changes; r12 and r15 for the alignment of the stack. */
-static const uint8_t saved[] = {RBP, RBX, R14, R12, R15};
+/* What C keeps and machine code changes: an odd number, for the alignment of the stack. */
+static const uint8_t saved[] = {RBP, RBX, R14, R12, R13};
 enum { SAVED = sizeof saved };
 
 static void load(Emit *e, Reg to, int32_t variable)

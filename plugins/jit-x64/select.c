@@ -210,6 +210,16 @@ static void return_from(Select *s, SWord words)
     }
 }
 
+/* Receiver and arguments under the return address. */
+static void operands(Select *s, SWord arguments)
+{
+    emit_pop(&s->e, SCRATCH);
+    emit_push(&s->e, machine(JIT_RECEIVER));
+    for (SWord i = 0; i < arguments; i++)
+        emit_push(&s->e, machine(JIT_ARGUMENT_0 + (unsigned)i));
+    emit_push(&s->e, SCRATCH);
+}
+
 /* ---- One instruction ---- */
 
 static bool select_one(Select *s, JitInstruction *i)
@@ -311,6 +321,7 @@ static bool select_one(Select *s, JitInstruction *i)
     case JIT_RETURN: return_from(s, i->value); break;
     case JIT_SET_RETURN: emit_push(e, a); break;
     case JIT_TAKE_RETURN: emit_rm(e, false, 0x8F, 0, operand_of(i)); break;
+    case JIT_OPERANDS: operands(s, i->value); break;
     case JIT_FLOAT_FROM_BITS: emit_sse_rr(e, 0x66, true, 0x6E, i->a, b); break;
     case JIT_FLOAT_TO_BITS: emit_sse_rr(e, 0x66, true, 0x7E, i->b, a); break;
     case JIT_FLOAT_LOAD: emit_sse_rm(e, 0xF2, 0x10, i->a, operand_of(i)); break;

@@ -1,19 +1,20 @@
 /* The x64 back end's facts and its vtable.
  *
  * Registers: C's first argument (rdi) and r11 are the back end's own, RESULT is where C returns,
- * A, B and C are C's next arguments, RECEIVER is one that C keeps. r12, r13 and r15 are unused:
- * machine code leaves them as C had them.
+ * A, B and C are C's next arguments, RECEIVER and the ARGUMENTs are some that C keeps. r15 is
+ * unused: machine code leaves it as C had it.
  */
 #include "x64.h"
 
 const uint8_t x64_registers[JIT_REGISTERS] = {
     [JIT_RESULT] = RAX, [JIT_A] = RSI, [JIT_B] = RDX, [JIT_C] = RCX, [JIT_RECEIVER] = R14,
-    [JIT_CLASS] = R8, [JIT_D] = R9, [JIT_E] = R10, [JIT_FP] = RBP, [JIT_SP] = RSP, [JIT_VM] = RBX,
+    [JIT_ARGUMENT_0] = R12, [JIT_ARGUMENT_1] = R13, [JIT_CLASS] = R8, [JIT_D] = R9, [JIT_E] = R10,
+    [JIT_FP] = RBP, [JIT_SP] = RSP, [JIT_VM] = RBX,
 };
 
 static const char *const names[JIT_REGISTERS] = {
     [JIT_RESULT] = "rax", [JIT_A] = "rsi", [JIT_B] = "rdx", [JIT_C] = "rcx",
-    [JIT_RECEIVER] = "r14", [JIT_CLASS] = "r8", [JIT_D] = "r9", [JIT_E] = "r10",
+    [JIT_RECEIVER] = "r14", [JIT_ARGUMENT_0] = "r12", [JIT_ARGUMENT_1] = "r13", [JIT_CLASS] = "r8", [JIT_D] = "r9", [JIT_E] = "r10",
     [JIT_FP] = "rbp", [JIT_SP] = "rsp", [JIT_VM] = "rbx",
 };
 

@@ -41,6 +41,11 @@ static bool stub_name(Vm *vm, uintptr_t address, char *text)
             best = vm->jit.stubs[i];
             found = i;
         }
+    for (unsigned args = 0; jit_in_registers(args); args++)
+        if (vm->jit.unlinked[args] <= address && vm->jit.unlinked[args] > best) {
+            best = vm->jit.unlinked[args];
+            found = ROUTINE_SEND;
+        }
     if (!best || address >= jit->first)
         return false;
     int used = snprintf(text, NAME_MAX_BYTES, "stub %s", jit_routines[found].name);
@@ -193,9 +198,12 @@ static bool variable_operand(SWord offset, char *text)
     char name[NAME_MAX_BYTES];
     SWord stubs = offset - (SWord)offsetof(Vm, jit.stubs);
     SWord routines = offset - (SWord)offsetof(Vm, jit.routines);
+    SWord unlinked = offset - (SWord)offsetof(Vm, jit.unlinked);
     SWord table = ROUTINE_COUNT * WORD_BYTES;
     if (name_variable(offset, name))
         snprintf(text, DECORATED_MAX, "vm.%s", name);
+    else if (unlinked >= 0 && unlinked < JIT_UNLINKED * WORD_BYTES)
+        snprintf(text, DECORATED_MAX, "stub %s", jit_routines[ROUTINE_SEND].name);
     else if (stubs >= 0 && stubs < table)
         snprintf(text, DECORATED_MAX, "stub %s", jit_routines[stubs / WORD_BYTES].name);
     else if (routines >= 0 && routines < table)
