@@ -1,12 +1,11 @@
 /* `osvm build` and `osvm compile`: the compiler on the command line. */
 #include "cli.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "compiler/image.h"
+#include "kernel/base/save.h"
 #include "kernel/bytecode/disasm.h"
 
 enum { WRONG_SOURCES = 1 }; /* the exit code when there were errors in them */
@@ -56,24 +55,17 @@ static int build_finish(Build *build, int status)
     return errors ? WRONG_SOURCES : status;
 }
 
-/* Written beside the target and renamed: a failure leaves what was there. */
-static int write_image(const char *path, const uint8_t *bytes, size_t size, OsvmError *error)
+/* A failure leaves what was there. */
+static int write_file(const Cli *cli, const char *path, const void *bytes, size_t size,
+                      OsvmError *error)
 {
-    char *temporary = NULL;
-    if (asprintf(&temporary, "%s.new", path) < 0)
-        return OSVM_INTERNAL;
-    FILE *file = fopen(temporary, "wb");
-    bool written = file && fwrite(bytes, 1, size, file) == size && fflush(file) == 0 &&
-                   fsync(fileno(file)) == 0;
-    if (file && fclose(file) != 0)
-        written = false;
-    written = written && rename(temporary, path) == 0;
-    if (!written) {
-        error_set(error, OSVM_CANNOT_CREATE, "cannot write '%s': %s", path, strerror(errno));
-        unlink(temporary);
-    }
-    free(temporary);
-    return written ? OSVM_OK : OSVM_CANNOT_CREATE;
+    Save save;
+    void *buffer = malloc(SAVE_BUFFER);
+    if (save_begin(&save, cli->world, buffer, path, error->message, sizeof error->message))
+        save_put(&save, bytes, size);
+    error->status = save_commit(&save) ? OSVM_OK : OSVM_CANNOT_CREATE;
+    free(buffer);
+    return (int)error->status;
 }
 
 /* Says how much was left out, and writes what. */
@@ -83,9 +75,7 @@ static int report_strip(const Cli *cli, const StripResult *strip, OsvmError *err
     printf("%zu of %zu classes and %zu of %zu methods are left out\n",
            strip->classes - strip->kept_classes, strip->classes,
            strip->methods - strip->kept_methods, strip->methods);
-    return path && *path ? write_image(path, (const uint8_t *)strip->report,
-                                       strlen(strip->report), error)
-                         : OSVM_OK;
+    return path && *path ? write_file(cli, path, strip->report, strlen(strip->report), error) : OSVM_OK;
 }
 
 static int run_build(Cli *cli, OsvmError *error)
@@ -107,7 +97,7 @@ static int run_build(Cli *cli, OsvmError *error)
     build.options.drop_sources = strcmp(options_text(cli->options, "sources"), "drop") == 0;
     build.options.strip = options_given(cli->options, "strip") ? &strip : NULL;
     uint8_t *image = image_build(&build.program, &build.options, &size);
-    int status = image ? write_image(output, image, size, error) : WRONG_SOURCES;
+    int status = image ? write_file(cli, output, image, size, error) : WRONG_SOURCES;
     free(image);
     if (status == OSVM_OK && build.options.strip)
         status = report_strip(cli, &strip, error);

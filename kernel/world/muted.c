@@ -263,6 +263,7 @@ OsvmWorld *world_muted_new(const OsvmWorld *inner)
     OsvmWorld *world = &muted->base.world;
     muted->base.release = muted_release;
     mute_sockets(world);
+    world->swallows = true;
     world->open = muted_open;
     world->close = muted_close;
     world->read = muted_read;

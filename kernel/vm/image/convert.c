@@ -159,7 +159,11 @@ static bool load_source(Converter *c, int file)
     const OsvmWorld *world = c->host->own;
     const ImageHeader *h = &c->header;
     OsvmStat stat;
-    if (world->stat_file(world, file, &stat) < 0 || h->data_size > (uint64_t)stat.size ||
+    int result = world->stat_file(world, file, &stat);
+    if (result < 0)
+        return c->host->fail(c->error, OSVM_NO_INPUT, "cannot find the size of %s: %s", c->path,
+                             strerror(-result));
+    if (h->data_size > (uint64_t)stat.size ||
         h->start + h->header_size > (uint64_t)stat.size - h->data_size)
         return c->host->fail(c->error, OSVM_BAD_DATA, "%s is cut off", c->path);
     if (h->swapped || h->first_segment != h->data_size || !(h->flags & IMAGE_LITTLE_FLOATS))

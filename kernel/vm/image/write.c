@@ -15,8 +15,8 @@
  * may make theirs when a collection has begun, in the very free chunk where it
  * notes the ephemerons it meets.
  */
+#include "kernel/base/save.h"
 #include "kernel/vm/image/image.h"
-#include "kernel/vm/image/save.h"
 
 #define SAVED_BASE (WORD_BITS == 64 ? (uint64_t)1 << (WORD_BITS / 2 + 4) : (uint64_t)1 << 16)
 enum { PRIMITIVE_EXTERNAL = 117, LINKAGE_SIZE = 4, LINKAGE_FLAGS = 2, LINKAGE_INDEX = 3 };
@@ -440,9 +440,11 @@ bool image_write(Vm *vm, const char *path, char *error, size_t error_size)
     w->vm = vm;
     w->heap = &vm->heap;
     w->host = host;
-    if (save_begin(&w->save, host, path, error, error_size) && make_map(w))
+    void *buffer = host->alloc(host, SAVE_BUFFER);
+    if (save_begin(&w->save, host->world, buffer, path, error, error_size) && make_map(w))
         write_all(w);
     bool saved = save_commit(&w->save);
+    host->free(host, buffer, buffer ? SAVE_BUFFER : 0);
     host->free(host, w->bits, w->bits ? w->map_words * sizeof *w->bits : 0);
     host->free(host, w->counts, w->counts ? w->map_words * sizeof *w->counts : 0);
     host->free(host, w->linkages, w->linkage_capacity * sizeof *w->linkages);

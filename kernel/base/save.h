@@ -5,28 +5,31 @@
  * file as it was and nothing behind. A symbolic link is written through: the
  * file it leads to is replaced, the link stays.
  */
-#ifndef OSVM_IMAGE_SAVE_H
-#define OSVM_IMAGE_SAVE_H
+#ifndef OSVM_BASE_SAVE_H
+#define OSVM_BASE_SAVE_H
 
-#include "osvm/plugin.h"
+#include "osvm/world.h"
 
 enum { SAVE_PATH_MAX = 4096, SAVE_BUFFER = 1 << 20 };
 
 typedef struct {
-    const OsvmHost *host;
+    const OsvmWorld *world;
     char target[SAVE_PATH_MAX];    /* the file that is replaced; no link */
     char directory[SAVE_PATH_MAX]; /* its folder */
     char temporary[SAVE_PATH_MAX]; /* empty: there is none */
     int file;                      /* -1: not open */
-    uint8_t *buffer;
+    uint8_t *buffer; /* borrowed */
     size_t used;
     bool failed; /* sticky */
     char *error; /* the first failure, a sentence */
     size_t error_size;
 } Save;
 
-/* Begins; `error` gets the sentence if it or anything later fails. */
-bool save_begin(Save *save, const OsvmHost *host, const char *path, char *error, size_t error_size);
+/* Begins; `error` gets the sentence if it or anything later fails. `buffer` has SAVE_BUFFER bytes, to
+ * be freed after save_commit; NULL: there was no memory for it, which fails too. In a world that
+ * swallows what is written nothing can be saved. */
+bool save_begin(Save *save, const OsvmWorld *world, void *buffer, const char *path, char *error,
+                size_t error_size);
 /* Appends. Failures stick and come out of save_commit. */
 void save_put(Save *save, const void *data, size_t size);
 /* Says why the save cannot be finished, if nothing else has gone wrong before. */

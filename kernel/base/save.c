@@ -1,9 +1,8 @@
-#include "kernel/vm/image/save.h"
+#include "save.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "osvm/world.h"
 
 enum { LINKS_MAX = 40, NAMES_MAX = 100, NEW_FILE_MODE = 0666 };
 
@@ -48,7 +47,7 @@ static void directory_of(const char *path, char directory[SAVE_PATH_MAX])
 static bool follow_link(Save *save)
 {
     char link[SAVE_PATH_MAX], directory[SAVE_PATH_MAX];
-    const OsvmWorld *world = save->host->world;
+    const OsvmWorld *world = save->world;
     int result = world->read_link(world, save->target, link, sizeof link);
     if (result < 0)
         return io_failed(save, "read the link", save->target, result);
@@ -61,7 +60,7 @@ static bool follow_link(Save *save)
 /* Finds the file behind `path`, which need not exist, and its permission bits. */
 static bool find_target(Save *save, const char *path, int *mode)
 {
-    const OsvmWorld *world = save->host->world;
+    const OsvmWorld *world = save->world;
     OsvmStat stat;
     *mode = -1;
     if (snprintf(save->target, SAVE_PATH_MAX, "%s", path) >= SAVE_PATH_MAX)
@@ -89,7 +88,7 @@ static bool find_target(Save *save, const char *path, int *mode)
  * root, who may write anything. */
 static bool check_writable(Save *save, unsigned mode)
 {
-    const OsvmWorld *world = save->host->world;
+    const OsvmWorld *world = save->world;
     if (!(mode & 0222))
         return io_failed(save, "write", save->target, -EACCES);
     int file = world->open(world, save->target, OSVM_WRITE, 0);
@@ -101,7 +100,7 @@ static bool check_writable(Save *save, unsigned mode)
 
 static bool make_temporary(Save *save)
 {
-    const OsvmWorld *world = save->host->world;
+    const OsvmWorld *world = save->world;
     int result = -EEXIST, process = world->process_id(world);
     for (int i = 0; i < NAMES_MAX && result == -EEXIST; i++) {
         int length = snprintf(save->temporary, SAVE_PATH_MAX, "%s/.osvm-%d-%d.tmp", save->directory,
@@ -121,17 +120,23 @@ static bool make_temporary(Save *save)
     return true;
 }
 
-bool save_begin(Save *save, const OsvmHost *host, const char *path, char *error, size_t error_size)
+bool save_begin(Save *save, const OsvmWorld *world, void *buffer, const char *path, char *error,
+                size_t error_size)
 {
     int mode;
     memset(save, 0, sizeof *save);
-    save->host = host;
+    save->world = world;
+    save->buffer = buffer;
     save->file = -1;
     save->error = error;
     save->error_size = error_size;
-    save->buffer = host->alloc(host, SAVE_BUFFER);
-    if (!save->buffer) {
+    if (!buffer) {
         save_fail(save, "no memory left to save");
+        return false;
+    }
+    if (world->swallows) {
+        save_fail(save, "nothing is written in the world '%s', so %s cannot be saved", world->name,
+                  path);
         return false;
     }
     if (!find_target(save, path, &mode) || (mode >= 0 && !check_writable(save, (unsigned)mode)))
@@ -139,14 +144,14 @@ bool save_begin(Save *save, const OsvmHost *host, const char *path, char *error,
     directory_of(save->target, save->directory);
     if (!make_temporary(save))
         return false;
-    int result = mode >= 0 ? host->world->set_mode(host->world, save->file, (unsigned)mode) : 0;
+    int result = mode >= 0 ? world->set_mode(world, save->file, (unsigned)mode) : 0;
     return result < 0 ? io_failed(save, "set the mode of", save->temporary, result) : true;
 }
 
 static void flush(Save *save)
 {
     if (!save->failed && save->used) {
-        int result = world_write_all(save->host->world, save->file, save->buffer, save->used);
+        int result = world_write_all(save->world, save->file, save->buffer, save->used);
         if (result < 0)
             io_failed(save, "write", save->temporary, result);
     }
@@ -170,7 +175,7 @@ void save_put(Save *save, const void *data, size_t size)
 /* The data on the device, the name changed. */
 static void put_in_place(Save *save)
 {
-    const OsvmWorld *world = save->host->world;
+    const OsvmWorld *world = save->world;
     int result = world->sync(world, save->file);
     if (result < 0)
         io_failed(save, "flush", save->temporary, result);
@@ -194,7 +199,7 @@ static void put_in_place(Save *save)
 
 bool save_commit(Save *save)
 {
-    const OsvmWorld *world = save->host->world;
+    const OsvmWorld *world = save->world;
     if (save->file >= 0) {
         flush(save);
         if (!save->failed)
@@ -204,8 +209,6 @@ bool save_commit(Save *save)
         world->close(world, save->file);
     if (save->temporary[0])
         world->unlink(world, save->temporary);
-    save->host->free(save->host, save->buffer, save->buffer ? SAVE_BUFFER : 0);
-    save->buffer = NULL;
     save->file = -1;
     return !save->failed;
 }
