@@ -46,7 +46,7 @@ static int make_file(const OsvmWorld *world, const char *name, const char *text)
 static void test_complete(const OsvmWorld *world)
 {
     const size_t first = offsetof(OsvmWorld, utc_us);
-    void *slots[(sizeof(OsvmWorld) - offsetof(OsvmWorld, utc_us)) / sizeof(void *)];
+    void *slots[(offsetof(OsvmWorld, swallows) - offsetof(OsvmWorld, utc_us)) / sizeof(void *)];
     size_t missing = 0;
     memcpy(slots, (const char *)world + first, sizeof slots);
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)

@@ -219,9 +219,6 @@ struct OsvmWorld {
      * counts, and stand still without one (NULL). Nothing where time is real. */
     void (*count_points)(const OsvmWorld *world, uint64_t (*points)(void *context), void *context);
 
-    /* Writes and the like succeed and do nothing: who has to know that a file is there asks. */
-    bool swallows;
-
     /* --- Sockets -------------------------------------------------------- */
     /* Files of a kind: `close` and `watch` take them. None waits: what would answers -EAGAIN,
      * `connect` -EINPROGRESS. `address` NULL: the peer it is connected to, or nobody asks. */
@@ -251,6 +248,10 @@ struct OsvmWorld {
     int (*host_name)(const OsvmWorld *world, char *name, size_t size);
     /* An address of this machine by which others may reach it; -ENODEV if there is none. */
     int (*host_address)(const OsvmWorld *world, OsvmFamily family, OsvmAddress *address);
+
+    /* --- Facts ---------------------------------------------------------- */
+    /* Writes and the like succeed and do nothing: who has to know that a file is there asks. */
+    bool swallows;
     /* members above: ABI 1 */
 };
 
