@@ -213,6 +213,7 @@ void program_read(Program *program, const char *path)
         program_read_directory(program, path);
         return;
     }
+    program->file_count++;
     if (ends_with(path, "/package.st") || strcmp(path, "package.st") == 0)
         return; /* a package's name; classes say theirs themselves */
     const SourceText *source = source_read_file(program->tools->diagnostics, path);

@@ -99,6 +99,7 @@ typedef struct {
         Expression *items;
         size_t count, capacity;
     } expressions;
+    size_t file_count; /* files of source that were read */
 } Program;
 
 void program_init(Program *program, CompileTools *tools);

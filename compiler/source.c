@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { TEXT_MAX = 1 << 28 }; /* more is no text that somebody wrote */
+
 /* --- UTF-8 --- */
 
 size_t utf8_decode(const char *text, size_t length, uint32_t *code)
@@ -139,7 +141,9 @@ static char *file_read(const char *path, size_t *length)
         }
         text = larger;
         size += fread(text + size, 1, room - size, file);
-    } while (size == room);
+        if (size == room && room >= TEXT_MAX)
+            errno = EFBIG;
+    } while (size == room && room < TEXT_MAX);
     bool failed = size == room || ferror(file);
     fclose(file);
     if (failed) {

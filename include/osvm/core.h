@@ -99,8 +99,9 @@ typedef struct {
 
 /* Every function answers OSVM_OK or, with `error` filled in, what went wrong; run
  * answers the exit code of the program, with `error` set only for the VM's own
- * failures. check lists its findings on standard output. Memory that a call takes from
- * the host it gives back before it ends. */
+ * failures. check lists its findings on standard output; whether what is printed arrives
+ * is the executable's affair. Memory that a call takes from the host it gives back before
+ * it ends. */
 enum { OSVM_CORE_ABI = 2 };
 
 typedef struct {

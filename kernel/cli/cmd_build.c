@@ -24,6 +24,16 @@ static const char *const warning_options[] = {
     "Wno-duplicate", "Wtraits",     "Wno-traits",
 };
 
+/* A file, or what there is below a folder, which must not be nothing. */
+static void read_sources(Build *build, const char *path)
+{
+    size_t before = build->program.file_count, errors = build->diagnostics.error_count;
+    program_read(&build->program, path);
+    if (build->program.file_count == before && build->diagnostics.error_count == errors)
+        diagnostics_error(&build->diagnostics, source_new(build->tools.arena, path, "", 0), 0, 0,
+                          "there are no sources (*.st) in it");
+}
+
 static void build_start(Build *build, Cli *cli, const char *manifest)
 {
     memset(build, 0, sizeof *build);
@@ -38,7 +48,7 @@ static void build_start(Build *build, Cli *cli, const char *manifest)
     const char *set = options_text(cli->options, "bytecodes");
     build->options.set = strcmp(set, "v3") == 0 ? SET_V3 : SET_SISTA;
     for (int i = 0; i < cli->operand_count; i++)
-        program_read(&build->program, cli->operands[i]);
+        read_sources(build, cli->operands[i]);
     build->options.manifest = manifest ? manifest_read(&build->tools, manifest) : NULL;
     if (build->options.manifest)
         manifest_apply(build->options.manifest, &build->program);

@@ -279,6 +279,8 @@ bool script_read(const char *path, GcScript *script, OsvmError *error)
         reader.line++;
         good = read_line(&reader, line);
     }
+    if (good && ferror(file))
+        good = error_set(error, OSVM_NO_INPUT, "cannot read '%s': %s", path, strerror(errno));
     free(line);
     fclose(file);
     if (good && !script->count)

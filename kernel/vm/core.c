@@ -23,7 +23,7 @@ static bool load_image(Vm *vm, const char *path, OsvmError *error)
     const OsvmHost *host = vm->setup->host;
     vm->image_path = full_path(host->world, path);
     if (!image_read(vm, path, reason, sizeof reason))
-        return host->fail(error, OSVM_BAD_DATA, "%s: %s", path, reason);
+        return host->fail(error, OSVM_BAD_DATA, "%s", reason);
     vm->mixed_arithmetic = true; /* whatever the image's flag says: as the reference VM does */
     named_new_session(vm);
     return true;
@@ -34,7 +34,7 @@ static int core_run(const CoreSetup *setup, const CoreRun *run, OsvmError *error
     ImageFacts facts = {0};
     char reason[1024] = "";
     if (!image_read_facts(setup, run->image, &facts, reason, sizeof reason)) {
-        setup->host->fail(error, OSVM_BAD_DATA, "%s: %s", run->image, reason);
+        setup->host->fail(error, OSVM_BAD_DATA, "%s", reason);
         return OSVM_BAD_DATA;
     }
     Vm *vm = vm_create(setup, &facts, error);
@@ -55,7 +55,7 @@ static int install_methods(const CoreSetup *setup, const CoreAssemble *assemble,
     ImageFacts facts = {0};
     char reason[1024] = "";
     if (!image_read_facts(setup, assemble->image, &facts, reason, sizeof reason)) {
-        setup->host->fail(error, OSVM_BAD_DATA, "%s: %s", assemble->image, reason);
+        setup->host->fail(error, OSVM_BAD_DATA, "%s", reason);
         return OSVM_BAD_DATA;
     }
     Vm *vm = vm_create(setup, &facts, error);
@@ -84,6 +84,10 @@ static int assemble_text(const CoreSetup *setup, const CoreAssemble *assemble,
     if (result->error_count) {
         setup->host->fail(error, OSVM_BAD_DATA, "%s: %zu errors", assemble->file,
                           result->error_count);
+        return OSVM_BAD_DATA;
+    }
+    if (!result->method_count) {
+        setup->host->fail(error, OSVM_BAD_DATA, "%s: there is no method in it", assemble->file);
         return OSVM_BAD_DATA;
     }
     if (assemble->image)
@@ -116,7 +120,7 @@ static int core_disassemble(const CoreSetup *setup, const CoreDisassemble *what,
     ImageFacts facts = {0};
     char reason[1024] = "";
     if (!image_read_facts(setup, what->image, &facts, reason, sizeof reason)) {
-        setup->host->fail(error, OSVM_BAD_DATA, "%s: %s", what->image, reason);
+        setup->host->fail(error, OSVM_BAD_DATA, "%s", reason);
         return OSVM_BAD_DATA;
     }
     Vm *vm = vm_create(setup, &facts, error);

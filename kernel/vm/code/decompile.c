@@ -121,7 +121,7 @@ int core_decompile(const CoreSetup *setup, const CoreInspect *inspect, OsvmError
             put_summary(&d);
         for (unsigned i = 0; i < d.reason_count; i++)
             free((char *)d.reasons[i].why);
-        status = inspect_finish(&in, error);
+        status = OSVM_OK;
         if (d.methods == 0 && inspect->selection) {
             in.image.host->fail(error, OSVM_USAGE, "%s has no class or method %s", inspect->image,
                                 inspect->selection);

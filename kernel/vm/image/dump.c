@@ -272,7 +272,7 @@ static int dump(Dumper *d, const CoreInspect *inspect, OsvmError *error)
                                 inspect->image, inspect->selection);
         return OSVM_USAGE;
     }
-    return inspect_finish(d->in, error);
+    return OSVM_OK;
 }
 
 int core_dump(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *error)

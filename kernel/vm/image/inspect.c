@@ -63,14 +63,6 @@ void inspect_close(Inspector *in)
     in->vm = NULL;
 }
 
-int inspect_finish(Inspector *in, OsvmError *error)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return OSVM_OK;
-    in->image.host->fail(error, OSVM_IO_ERROR, "cannot write to standard output");
-    return OSVM_IO_ERROR;
-}
-
 /* ---- Objects ---- */
 
 Oop inspect_next(const Inspector *in, Oop object)

@@ -24,8 +24,6 @@ bool inspect_open(Inspector *in, const CoreSetup *setup, const char *path,
                   void (*report)(Image *image, const char *where, const char *what),
                   OsvmError *error);
 void inspect_close(Inspector *in);
-/* OSVM_OK, or what is wrong with standard output. */
-int inspect_finish(Inspector *in, OsvmError *error);
 
 Oop inspect_class_of(const Inspector *in, Oop oop);
 /* "Array", "Array class", or "a class at 0x..." */

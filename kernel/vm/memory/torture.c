@@ -1,5 +1,6 @@
 #include "kernel/vm/memory/torture.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,10 +66,12 @@ static const char *parse_item(const OsvmHost *host, const char *at, Torture *tor
     uint64_t number = 1;
     const char *end = at + length;
     if (item->numbered && *end == ':') {
-        char *rest;
-        number = strtoull(end + 1, &rest, 10);
-        length = (size_t)(rest - (end + 1));
-        end = rest;
+        length = strspn(end + 1, "0123456789");
+        errno = 0;
+        number = strtoull(end + 1, NULL, 10);
+        if (errno)
+            number = 0; /* too large */
+        end += 1 + length;
     } else
         length = !item->numbered || item->may_stand_alone;
     if (!length || !number || (*end && *end != ',')) {

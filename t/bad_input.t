@@ -1,0 +1,169 @@
+#!/usr/bin/perl
+# Every command against everything that is not what it wants: files, streams, folders, numbers. It
+# says what is wrong, ends with the code for it, loses nothing and leaves nothing behind.
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $osvm = abs_path($ENV{OSVM} || 'build/osvm');
+my $dir = tempdir(CLEANUP => 1);
+my $sources = abs_path('image');
+my $image = $osvm =~ s/osvm$/osvm.image/r;
+delete $ENV{OSVM_PLUGIN_PATH};
+
+sub spew {
+    my ($name, $bytes) = @_;
+    open my $file, '>:raw', "$dir/$name" or die "$name: $!";
+    print $file $bytes;
+    close $file;
+}
+
+sub slurp {
+    open my $file, '<:raw', $_[0] or return '';
+    local $/;
+    return <$file> // '';
+}
+
+# Runs in the folder, with little memory to spare (sanitizers want all there is); exit code and standard error.
+my $limits = `nm -D $osvm 2>&1` =~ /__asan/ ? '' : 'ulimit -v 12000000;';
+sub run {
+    my ($arguments, $redirect) = @_;
+    my $status = system("cd $dir && $limits timeout 100 '$osvm' $arguments $redirect 2>err </dev/null");
+    return ($status >> 8, slurp("$dir/err"));
+}
+
+my $whole = slurp($image);
+spew('empty', '');
+spew('text.st', "Transcript show: 'hello'; cr\n");
+spew('cut.image', substr $whole, 0, 100_000);
+spew('head.image', substr $whole, 0, 100);
+spew('noise', pack 'L*', map { $_ * 2654435761 & 0xFFFFFFFF } 1 .. 10000);
+spew('method.asm', <<'END');
+method Object>>yourself
+  set sista
+  code
+    pushTrue
+    returnTop
+end
+END
+mkdir "$dir/folder";
+
+my $jit = (run("disasm 'Object>>yourself'", '>out'))[0] != 69;
+
+# --- Inputs: command, then for each input the exit code and what is said
+my $magic = qr/is no Spur image/;
+my %images = (
+    none => [66, qr/cannot open image '?none'?: No such file|cannot (?:open|read) .*none/], folder => [66, qr/folder'?: Is a directory/],
+    empty => [65, $magic], 'text.st' => [65, $magic], noise => [65, $magic], '/dev/null' => [65, $magic],
+    '/dev/zero' => [65, $magic], 'cut.image' => [65, qr/cut\.image/], 'head.image' => [65, qr/head\.image/],
+);
+for my $command ('run', 'info', 'check', 'dump', 'decompile', 'convert --bits=32 -o out.image', 'convert --bits=64 -o out.image',
+    'disasm --summary --image=', 'asm method.asm -o out.image --image=') {
+    next if $command =~ /^disasm/ && !$jit;
+    for my $input (sort keys %images) {
+        my ($code, $says) = @{$images{$input}};
+        my ($status, $err) = run($command . ($command =~ /=$/ ? '' : ' ') . $input, '>out');
+        is($status, $code, "osvm $command $input: exit code");
+        like($err, $says, "osvm $command $input: what is said");
+        is(scalar(() = $err =~ /\Q$input\E:/g) < 2 && $err =~ tr/\n// , 1, "osvm $command $input: in a line, once")
+            or diag($err);
+        ok(!-e "$dir/out.image", "osvm $command $input: no image is made");
+    }
+}
+
+my @texts = (
+    ['compile none', 1, qr/none:1:1: error: cannot read: No such file/],
+    ['compile folder', 1, qr/folder:1:1: error: there are no sources/],
+    ['compile /dev/zero', 1, qr/cannot read the file: File too large/],
+    ['compile noise', 1, qr/noise:/],
+    ['build -o out.image none', 1, qr/none:1:1: error: cannot read/],
+    ['build -o out.image folder', 1, qr/folder:1:1: error: there are no sources/],
+    ['build -o out.image empty', 1, qr/an image needs a class/],
+    ['load none', 66, qr/none/],
+    ['load folder', 1, qr/There are no sources \(\*\.st\) in folder/],
+    ['load noise', 1, qr/noise:1:\d+: /],
+    ['asm none', 66, qr/none: No such file/],
+    ['asm folder', 66, qr/folder: Is a directory/],
+    ['asm empty', 65, qr/empty: there is no method in it/],
+    ['asm /dev/null', 65, qr{/dev/null: there is no method in it}],
+    ['asm /dev/zero', 66, qr{/dev/zero: File too large}],
+    ['asm noise', 65, qr/noise:1:1: /],
+    ['fuzz gc --replay=none', 66, qr/none/],
+    ['fuzz gc --replay=folder', 66, qr/folder': Is a directory/],
+    ['fuzz gc --replay=empty', 65, qr/has no events/],
+    ['fuzz gc --replay=noise', 65, qr/noise/],
+    ['verify-gc none.so', 66, qr/none\.so/],
+    ['verify-gc noise', 69, qr/noise/],
+    ['verify-gc folder', 69, qr/folder/],
+    ['none.st', 66, qr/none\.st/],
+    ['doc Nothing', 1, qr/Nothing/],
+    ['test Nothing', 1, qr/Nothing/],
+    ['--plugin-path=folder --gc=none.such -e 1', 64, qr/none\.such/],
+    ['--log=info,folder plugins', 73, qr/cannot write the log/],
+    ['--gc-log=folder/none/x -e 1', 73, qr/none/],
+    ['--code-map=folder -e 1', 73, qr/folder/],
+);
+for my $row (@texts) {
+    my ($command, $code, $says) = @$row;
+    my ($status, $err) = run($command, '>out');
+    is($status, $code, "osvm $command: exit code") or diag($err);
+    like($err, $says, "osvm $command: what is said");
+}
+ok(!-e "$dir/out.image", 'no image was made');
+
+# --- A full and a closed standard output, for every command that has something to say
+my @speakers = ('--version', '--help', 'plugins', 'plugins --json', 'help', 'help worlds', 'info --help', "info $image", "info --json $image",
+    "check $image", "dump $image", "dump --objects $image", "decompile $image 'Object>>yourself'", "decompile --summary $image",
+    "disasm 'Object>>yourself'", "compile -S $sources", 'asm method.asm', '-e 3', 'doc Object', 'test SemaphoreTest',
+    'text.st', 'fuzz gc --events=100', 'bench gc --list');
+for my $command (@speakers) {
+    next if $command =~ /^disasm/ && !$jit;
+    for my $where (['full', '>/dev/full', 'No space left on device'], ['closed', '>&-', 'Bad file descriptor']) {
+        my ($status, $err) = run($command, $where->[1]);
+        is($status, 74, "osvm $command, $where->[0]: exit code");
+        like($err, qr/^osvm: cannot write to standard output(?:: $where->[2])?$/m, "osvm $command, $where->[0]: what is said");
+    }
+}
+
+# --- Numbers
+my @huge = ('99999999999999999999999', '-1', '0x', '1e9', '', '1Q', '9223372036854775808');
+for my $option ('eden', 'max-heap', 'stack-pages', 'code-zone', 'sim-from') {
+    for my $number (@huge) {
+        my ($status, $err) = run("--$option='$number' -e 1", '>out');
+        is($status, 64, "--$option=$number: exit code");
+        like($err, qr/^osvm: '\Q$number\E' is no value for option '--$option'.*\n\z/, "--$option=$number: what is said");
+    }
+}
+for my $options ('--eden=8000G', '--max-heap=9000000000G', '--stack-pages=2000000000', '--code-zone=1000000G',
+    '--torture=scavenge:99999999999999999999', '--torture=sideways', '--leak-check=everything', '--world=faulty,fail=read:x',
+    '--gc=sweep,lazy=perhaps', '--gc=sweep,threads=99999999999', '--gc=sweep,lazi', '--cpu=none.such', '--mm=../x', '--bits=48') {
+    my ($status, $err) = run("$options -e 1", '>out');
+    ok($status == 64 || $status == 69 || $status == 70, "$options: exit code") or diag("$status $err");
+    like($err, qr/^osvm: .*\n\z/, "$options: a sentence");
+}
+
+# --- Outputs that cannot be made: what is there stays
+spew('kept.image', 'precious');
+for my $output ('folder', 'none/out.image', '/dev/full', '/proc/out.image') {
+    for my $command ("convert --bits=32 -o $output $image", "asm method.asm --image=$image -o $output") {
+        my ($status, $err) = run($command, '>out');
+        is($status, 73, "osvm $command: exit code") or diag($err);
+        like($err, qr/^osvm: .*\n\z/, "osvm $command: a sentence");
+    }
+}
+is((run("convert --bits=32 -o kept.image cut.image", '>out'))[0], 65, 'a conversion that fails');
+is(slurp("$dir/kept.image"), 'precious', '... leaves what was there');
+SKIP: {
+    skip('root may write everywhere', 2) if $> == 0 && system('setpriv --reuid=65534 true 2>/dev/null') != 0;
+    mkdir "$dir/closed", 0555;
+    chmod 0755, $dir;
+    my $as = $> == 0 ? 'setpriv --reuid=65534 ' : '';
+    my $status = system("${as}'$osvm' convert --bits=32 -o $dir/closed/x.image $image >$dir/out 2>$dir/err");
+    is($status >> 8, 73, 'a folder that nothing may be written to');
+    like(slurp("$dir/err"), qr/^osvm: .*Permission denied\n\z/, '... is said');
+}
+is(join(' ', sort map { s,.*/,,r } grep { !m,/\.\.?$, } glob "$dir/* $dir/.*"),
+    'closed cut.image empty err folder head.image kept.image method.asm noise out text.st', 'nothing is left behind');
+done_testing();
