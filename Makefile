@@ -152,6 +152,10 @@ $(BUILD)/osvm.image $(BUILD)/osvm32.image: $(BUILD)/osvm $(shell find image -nam
 # The page that lists the library, from the comments of its classes.
 docs/library.md: $(BUILD)/osvm.image
 	$(BUILD)/osvm --run 'LibraryPage write' > $@
+# The picture in README.md.
+docs/disasm.svg: $(BUILD)/osvm.image tools/picture
+	$(BUILD)/osvm --deterministic disasm 'Integer>>factorial' --jit=x64 --bytecodes | \
+	    tools/picture "osvm disasm 'Integer>>factorial' --jit=x64 --bytecodes" '== entry without' 36 > $@
 
 # --- Set-up, installation, housekeeping -----------------------------------------------------------
 INSTALLS := $(filter run test test-long bench fuzz setup,$(MAKECMDGOALS))
