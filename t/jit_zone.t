@@ -106,9 +106,9 @@ for my $check ('', ' --check') {
 }
 
 my @tortures = (
-    'code-full:3',
-    'code-full:7,seed:5,scavenge:3,collect:300,move,poison',
-    'code-full:3,deopt:5,tiny-spaces',
+    'code-full:20',
+    'code-full:30,seed:5,scavenge:3,collect:300,move,poison',
+    'code-full:20,deopt:5,tiny-spaces',
     'tiny-spaces',
     'tiny-spaces,scavenge:10,collect:3000,move,poison',
 );
@@ -130,7 +130,7 @@ for my $check ('', ' --check') {
         }
     }
     for my $processor (@processors) {
-        my $options = "$hot$processor$check --torture=code-full:3";
+        my $options = "$hot$processor$check --torture=code-full:20";
         my ($status, $said) = run($options, $clones);
         is($said, $answers, "$options: clones");
     }

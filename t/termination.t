@@ -40,7 +40,7 @@ close $out;
 my $plugins = `$osvm plugins`;
 my $hot = '--jit=x64,threshold=1,loop-threshold=1';
 my @ways = ('--jit=none', '--jit=none --check');
-push @ways, map { ("$hot$_", "$hot$_ --check") } '', ' --code-zone=48K', ' --torture=code-full:3', ' --torture=deopt:7'
+push @ways, map { ("$hot$_", "$hot$_ --check") } '', ' --code-zone=48K', ' --torture=code-full:20', ' --torture=deopt:7'
     if $plugins =~ /^jit +x64 /m;
 push @ways, "$hot --cpu=sim --code-zone=48K" if $plugins =~ /^cpu +sim /m;
 my @names = ('mutex', 'nested mutex', 'monitor', 'semaphore', 'return', 'error');
