@@ -115,6 +115,7 @@ void code_fill_facts(Vm *vm, Oop code, CodeFacts *facts)
     VerifyFacts verified = {0};
     SWord header = method_header(&vm->heap, code);
     Owner owner = {vm, code};
+    interp_note_cached(vm, code);
     unsigned primitive = method_primitive(vm, code);
     bool marked = primitive == PRIMITIVE_UNWIND || primitive == PRIMITIVE_HANDLER;
     *facts = (CodeFacts){
@@ -179,6 +180,7 @@ static void fill_block(Vm *vm, Oop code, SWord start_pc, unsigned args, unsigned
     VerifyFacts facts;
     Owner owner = {vm, code};
     SWord pc = start_pc - 1 - (SWord)first_byte(vm, code);
+    interp_note_cached(vm, code);
     *block = (BlockFacts){.code = code, .start_pc = start_pc, .args = (uint8_t)args,
                           .copied = (uint8_t)copied};
     block->valid = pc >= 0 && verify(vm, &owner, &view, &facts) &&

@@ -63,6 +63,9 @@ void interp_flush_caches(Vm *vm, bool young_only)
         memset(interp->blocks, 0, sizeof interp->blocks);
         return;
     }
+    if (!interp->young_cached)
+        return;
+    interp->young_cached = false;
     Word old = vm->heap.old_start;
     for (unsigned i = 0; i < LOOKUP_ENTRIES; i++)
         if (interp->lookup[i].selector < old || interp->lookup[i].method < old)

@@ -206,6 +206,7 @@ typedef struct Interp {
     CodeFacts codes[CODE_ENTRIES];
     BlockFacts blocks[BLOCK_ENTRIES];
     AtEntry ats[AT_ENTRIES];
+    bool young_cached; /* some cache may have a young selector or method */
     LookupEntry odd; /* the answer to a lookup that is not to be remembered */
     uint64_t lookup_misses, flushes;
 
@@ -285,6 +286,11 @@ static inline unsigned code_hash(Oop code)
 }
 
 void code_fill_facts(Vm *vm, Oop code, CodeFacts *facts);
+/* A cache is about to have the object. */
+static inline void interp_note_cached(Vm *vm, Oop object)
+{
+    interp_of(vm)->young_cached |= object != NO_OOP && heap_is_young(&vm->heap, object);
+}
 
 static inline const CodeFacts *code_facts(Vm *vm, Oop code)
 {

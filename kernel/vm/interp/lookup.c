@@ -142,6 +142,8 @@ static void fill_entry(Vm *vm, LookupEntry *entry, Oop selector, Word class_inde
 {
     *entry = (LookupEntry){
         .selector = selector, .method = method, .class_index = (uint32_t)class_index};
+    interp_note_cached(vm, selector);
+    interp_note_cached(vm, method);
     if (!is_code(method)) {
         entry->kind = KIND_NOT_CODE;
         entry->label = interp_of(vm)->labels[entry->kind];
