@@ -299,7 +299,7 @@ static Piece *new_piece(Build *b, PieceKind kind)
         host->alloc(host, jit_piece_size(b->map_count, b->send_count, b->pool_words));
     if (!piece)
         return NULL;
-    *piece = (Piece){.kind = (uint8_t)kind, .pool_words = b->pool_words,
+    *piece = (Piece){.kind = (uint8_t)kind, .routine = b->routine, .pool_words = b->pool_words,
                      .map_count = b->map_count, .send_count = b->send_count,
                      .used = b->jit->stamp};
     piece->maps = (JitMap *)(piece + 1);

@@ -273,6 +273,7 @@ enum { LABEL_NONE = 0xFFFF, POOL_MOST = 1024 };
 typedef struct Build {
     Vm *vm;
     Jit *jit;
+    uint8_t routine;    /* PIECE_SHARED: it stands for */
     bool failed;
     const char *why;    /* it has; NULL: its stack is not what the bytecodes need */
     BuildArrays arrays;

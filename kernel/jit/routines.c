@@ -201,11 +201,19 @@ static Word finish_primitive(Vm *vm, PrimFailure failure, unsigned args)
     return go_on(vm);
 }
 
+/* Has the primitive built the frame of a block, whose beginning is no poll point? */
+static bool starts_quietly(unsigned number)
+{
+    return number == 209 || number == 221 || number == 222;
+}
+
 static uintptr_t routine_primitive(uintptr_t v, uintptr_t method, uintptr_t number, uintptr_t args)
 {
     Vm *vm = vm_at(v);
     vm->new_method = (Word)method;
     PrimFailure failure = prim_table[number].function(vm, (unsigned)args);
+    if (failure == PRIM_OK && starts_quietly((unsigned)number))
+        jit_enter_at(vm, frame_at(vm->fp), &vm->ip, 1u << MAP_POLL, true);
     return finish_primitive(vm, failure, (unsigned)args);
 }
 

@@ -220,6 +220,7 @@ static bool make(Vm *vm, Routine routine, void (*emit)(Build *, unsigned slow))
 {
     Build b;
     build_open(&b, vm);
+    b.routine = (uint8_t)routine;
     unsigned slow = build_label(&b);
     emit(&b, slow);
     build_here(&b, slow);
@@ -229,7 +230,6 @@ static bool make(Vm *vm, Routine routine, void (*emit)(Build *, unsigned slow))
     build_close(&b);
     if (!piece)
         return false;
-    piece->routine = routine;
     vm->jit.stubs[routine] = jit_code(piece);
     return true;
 }
