@@ -34,7 +34,7 @@ my @faults = (
     ['code moves, and return addresses do not', 'kernel/jit/zone.c',
         '*pc -= piece->distance;', ';', $small, qr/C1: |no frame state/],
     ['a cache made for a site that is gone stays', 'kernel/jit/link.c',
-        'if (cache) /* no site calls it */', 'if (0)', '--torture=code-full:2,seed:3', qr/C5: \d+ sites call \d+ polymorphic caches/],
+        'if (cache) /* no site calls it */', 'if (0)', '--torture=code-full:9,seed:3', qr/C5: \d+ sites call \d+ polymorphic caches/],
     ['a collection while code is made', 'kernel/jit/compile.c',
         'u->b.pool[POOL_CODE] = u->code;', 'u->b.pool[POOL_CODE] = u->code; u->b.vm->heap.mm->ops->scavenge(u->b.vm->heap.mm, TENURE_BY_AGE);', '',
         qr/C6: objects move/],

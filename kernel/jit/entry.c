@@ -30,7 +30,7 @@ Piece *jit_code_for(Vm *vm, LookupEntry *entry)
         return NULL;
     Piece *piece = jit_piece_of(vm, entry->method);
     if (!piece && (entry->kind != KIND_CODE || --entry->heat == 0)) {
-        entry->heat = interp_of(vm)->threshold; /* if there is no room now, there may be then */
+        entry->heat = heat_again(vm); /* if there is no room now, there may be then */
         piece = jit_compile(vm, entry->method, entry->flags);
     }
     if (!may_run(piece, entry->flags) || !piece->resumed)

@@ -219,7 +219,7 @@ PrimFailure activate_closure(Vm *vm, unsigned args)
         return PRIM_FAILED;
     CodeFacts *facts = (CodeFacts *)code_facts(vm, method);
     if (--facts->heat == 0) {
-        facts->heat = interp_of(vm)->threshold;
+        facts->heat = heat_again(vm);
         jit_heat(vm, method, 0);
     }
     Word modes = code_modes_for(vm, facts, receiver);
@@ -244,7 +244,7 @@ PrimFailure activate_full_closure(Vm *vm, unsigned args)
     if (facts->args != args || args + copied > facts->temps)
         return PRIM_FAILED;
     if (--facts->heat == 0) {
-        facts->heat = interp_of(vm)->threshold;
+        facts->heat = heat_again(vm);
         jit_heat_block(vm, code, copied);
     }
     if (is_forwarded(receiver)) {

@@ -292,6 +292,13 @@ static inline void interp_note_cached(Vm *vm, Oop object)
     interp_of(vm)->young_cached |= object != NO_OOP && heap_is_young(&vm->heap, object);
 }
 
+/* Activations until what could not be compiled, or is no more, is looked at again. */
+static inline uint16_t heat_again(Vm *vm)
+{
+    enum { MORE = 500 };
+    return (uint16_t)(vm->interp->threshold + MORE);
+}
+
 static inline const CodeFacts *code_facts(Vm *vm, Oop code)
 {
     CodeFacts *facts = &vm->interp->codes[code_hash(code)];

@@ -943,7 +943,7 @@ entered:
 
 activate: {
     if (UNLIKELY(--entry->heat == 0)) {
-        entry->heat = interp->threshold;
+        entry->heat = heat_again(vm);
         SAVE;
         jit_heat(vm, entry->method, entry->flags);
     }
