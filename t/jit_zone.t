@@ -76,7 +76,7 @@ root compile: 'hot: n ^ n < 2 ifTrue: [ 1 ] ifFalse: [ (self hot: n - 1) + (self
 		, ') + (n at: 1) size + n size - (n at: 2) printString size' ].
 root compile: 'chain151: n | sum | sum := 0. 1 to: 300 do: [ :i | sum := sum + (self hot: 4) ]. ^ sum'.
 Stdio stdout print: (root new chain1: #(1 2 3)); lf; flush.
-Stdio stdout print: (root new hot: 24); lf
+Stdio stdout print: (root new hot: 28); lf
 END
 
 sub run {
@@ -106,9 +106,9 @@ for my $check ('', ' --check') {
 }
 
 my @tortures = (
-    'code-full:20',
-    'code-full:30,seed:5,scavenge:3,collect:300,move,poison',
-    'code-full:20,deopt:5,tiny-spaces',
+    'code-full:5',
+    'code-full:7,seed:5,scavenge:3,collect:300,move,poison',
+    'code-full:5,deopt:5,tiny-spaces',
     'tiny-spaces',
     'tiny-spaces,scavenge:10,collect:3000,move,poison',
 );
@@ -130,7 +130,7 @@ for my $check ('', ' --check') {
         }
     }
     for my $processor (@processors) {
-        my $options = "$hot$processor$check --torture=code-full:20";
+        my $options = "$hot$processor$check --torture=code-full:5";
         my ($status, $said) = run($options, $clones);
         is($said, $answers, "$options: clones");
     }
