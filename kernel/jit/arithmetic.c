@@ -34,8 +34,8 @@ static void open_binary(Unit *u, Binary *o, unsigned special)
     if (o->constant)
         sim_drop(u, 1);
     else
-        o->b = sim_pop(u, 0);
-    o->a = sim_pop(u, o->constant ? 0 : bit(o->b));
+        o->b = sim_operand(u, 0);
+    o->a = sim_operand(u, o->constant ? 0 : bit(o->b));
     sim_limit(u, 0, KEPT_MOST);
     o->dest = sim_register(u, bit(o->a) | (o->constant ? 0 : bit(o->b)));
     o->slow = build_label(&u->b);
@@ -66,11 +66,16 @@ static void always_slow(Unit *u, Binary *o)
 /* Where a callee wants them. */
 static void pass_operands(Unit *u, const Binary *o)
 {
+    unsigned from = o->b;
+    if (!o->constant && from == JIT_RECEIVER) {
+        from = JIT_CLASS;
+        op_ab(&u->b, JIT_MOVE, from, JIT_RECEIVER);
+    }
     op_ab(&u->b, JIT_MOVE, JIT_RECEIVER, o->a);
     if (o->constant)
         op_av(&u->b, JIT_CONSTANT, JIT_ARGUMENT_0, o->value);
     else
-        op_ab(&u->b, JIT_MOVE, JIT_ARGUMENT_0, o->b);
+        op_ab(&u->b, JIT_MOVE, JIT_ARGUMENT_0, from);
 }
 
 /* The slow path has come to a result. */
@@ -208,10 +213,10 @@ static void ask_routine(Unit *u, const Binary *o, unsigned routine, SWord argume
 {
     Build *b = &u->b;
     if (routine == ROUTINE_FLOAT || routine == ROUTINE_FLOAT_COMPARE) {
-        unsigned ask = build_label(b), busy = bit(o->a) | (o->constant ? 0 : bit(o->b));
-        branch_if_float(b, o->a, unused(busy), ask);
+        unsigned ask = build_label(b);
+        branch_if_float(b, JIT_RECEIVER, JIT_D, ask);
         if (!o->constant)
-            branch_if_float(b, o->b, unused(busy), ask);
+            branch_if_float(b, JIT_ARGUMENT_0, JIT_D, ask);
         op_jump(b, send);
         build_here(b, ask);
     }
@@ -495,7 +500,7 @@ static void identical(Unit *u, bool wanted)
         sim_spill(u, 2);
     else
         sim_limit(u, 2, 0);
-    unsigned y = sim_pop(u, 0), x = sim_pop(u, bit(y));
+    unsigned y = sim_operand(u, 0), x = sim_operand(u, bit(y));
     unsigned scratch = sim_register(u, bit(x) | bit(y));
     unsigned same = build_label(b), differ = build_label(b), slow = build_label(b),
              done = build_label(b);

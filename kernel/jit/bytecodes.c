@@ -80,12 +80,14 @@ static void check_depth(Unit *u)
     b->section = section;
 }
 
-/* RECEIVER comes last: arguments may be read through it. */
+/* RECEIVER comes last: arguments may be self. */
 static void operands_in_registers(Unit *u, unsigned args)
 {
     sim_spill(u, args + 1);
-    for (unsigned i = args; i-- > 0;)
+    for (unsigned i = args; i-- > 0;) {
         sim_pop_to(u, JIT_ARGUMENT_0 + i);
+        u->known &= ~(1u << (JIT_ARGUMENT_0 + i));
+    }
     sim_pop_to(u, JIT_RECEIVER);
 }
 
@@ -108,7 +110,7 @@ void unit_send(Unit *u, int literal, unsigned args, bool is_super)
     else
         operands_in_memory(u, args);
     unit_emit_send(u, literal, args, is_super);
-    u->self_loaded = false;
+    u->known = 0;
     check_depth(u);
     sim_push_register(u, JIT_RESULT);
 }
@@ -119,9 +121,11 @@ void unit_send(Unit *u, int literal, unsigned args, bool is_super)
 unsigned unit_target(Unit *u, int64_t target)
 {
     Build *b = &u->b;
-    unsigned label = u->targets[target];
-    if (target > u->now.pc)
+    unsigned label = u->targets[target].label;
+    if (target > u->now.pc) {
+        u->targets[target].known &= (uint16_t)u->known;
         return label;
+    }
     Section *section = b->section;
     unsigned poll = build_label(b), due = build_label(b), around = LABEL_NONE;
     if (section == &b->arrays.cold) {
@@ -175,7 +179,10 @@ static void jump(Unit *u)
         target = takes(&conditional, top) ? conditional.target : (int64_t)conditional.next;
         u->now = conditional; /* a jump back is one from there */
     }
-    sim_flush(u);
+    if (u->targets[target].in_memory || !u->depth)
+        sim_flush(u);
+    else
+        sim_top_to_result(u);
     op_jump(&u->b, unit_target(u, target));
     u->now = this;
     u->dead = true;
@@ -224,14 +231,14 @@ static void conditional(Unit *u)
         }
         return;
     }
-    unsigned reg = sim_pop(u, 0);
+    unsigned reg = sim_operand(u, 0);
     sim_flush(u);
     branch_on(u, &u->now, reg);
 }
 
 bool unit_fused_jump(Unit *u, Instruction *jump)
 {
-    return u->now.next < u->to && u->targets[u->now.next] == LABEL_NONE &&
+    return u->now.next < u->to && u->targets[u->now.next].label == LABEL_NONE &&
            bytecode_decode(u->view.set, u->view.bytes, u->view.count, u->now.next, jump) &&
            (jump->op == OP_JUMP_IF_TRUE || jump->op == OP_JUMP_IF_FALSE);
 }
@@ -390,6 +397,8 @@ static void store_temp(Unit *u, bool pop)
     settle_temp(u, index);
     unsigned reg = sim_pop(u, 0);
     op_abv(b, JIT_STORE, reg, JIT_FP, sim_temp_offset(u, index));
+    if (index < JIT_ARGUMENTS)
+        u->known &= ~(1u << (JIT_ARGUMENT_0 + index));
     if (!pop)
         sim_push_register(u, reg);
 }
@@ -735,7 +744,7 @@ static void inline_primitive(Unit *u)
     build_map(&u->b, MAP_EXIT, unit_next_pc(u));
     op_branch_value(&u->b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, unit_exit(u));
     sim_forget(u, primitive->arguments);
-    u->self_loaded = false;
+    u->known = 0;
     sim_push_register(u, JIT_RESULT);
 }
 
@@ -862,14 +871,20 @@ static uint32_t next_of(const Unit *u)
     return u->now.op == OP_PUSH_CLOSURE ? (uint32_t)u->now.target : u->now.next;
 }
 
-static bool make_target(Unit *u, int64_t target)
+/* `in_register`: the jump may bring the newest value in RESULT. */
+static bool make_target(Unit *u, int64_t target, bool in_register)
 {
     if (target < u->from || target >= u->to) {
         build_refuse(&u->b, "it jumps out of a block");
         return false;
     }
-    if (u->targets[target] == LABEL_NONE)
-        u->targets[target] = (uint16_t)build_label(&u->b);
+    Target *t = &u->targets[target];
+    if (t->label == LABEL_NONE)
+        t->label = (uint16_t)build_label(&u->b);
+    if (!in_register)
+        t->in_memory = true;
+    if (target <= u->now.pc) /* what has jumped there is not known before it is translated */
+        t->known = 0;
     return true;
 }
 
@@ -896,26 +911,37 @@ static bool find_targets(Unit *u)
         }
         OperationKind kind = instruction_kind(&u->now);
         Instruction conditional;
-        if ((kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP) && !make_target(u, u->now.target))
+        bool in_register = kind == KIND_JUMP && u->now.target > u->now.pc;
+        if ((kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP) &&
+            !make_target(u, u->now.target, in_register))
             return false;
-        if (decides(u, &u->now, &conditional) && !make_target(u, conditional.next))
+        if (decides(u, &u->now, &conditional) && !make_target(u, conditional.next, false))
             return false;
         pc = next_of(u);
     }
     return true;
 }
 
-/* Control joins here: everything is in memory. */
+/* Control joins here. */
 static void join(Unit *u, uint32_t pc)
 {
     unsigned depth = u->facts.depths[pc] - u->base;
-    if (!u->dead)
-        sim_flush(u);
+    Target *t = &u->targets[pc];
+    bool in_result = !t->in_memory && depth > 0;
     CHECK(u->dead || u->depth == depth, "at pc %u the stack is %u deep, and should be %u", pc,
           u->depth, depth);
-    sim_reset(u, depth);
-    build_here(&u->b, u->targets[pc]);
+    if (!u->dead && in_result)
+        sim_top_to_result(u);
+    else if (!u->dead)
+        sim_flush(u);
+    if (!u->dead)
+        t->known &= (uint16_t)u->known;
+    sim_reset(u, in_result ? depth - 1 : depth);
+    u->known = t->known;
+    build_here(&u->b, t->label);
     check_depth(u);
+    if (in_result)
+        sim_push_register(u, JIT_RESULT);
     u->dead = false;
 }
 
@@ -924,7 +950,7 @@ bool unit_translate(Unit *u)
     if (!find_targets(u))
         return false;
     for (uint32_t pc = u->from; pc < u->to && !u->b.failed;) {
-        if (reached(u, pc) && u->targets[pc] != LABEL_NONE)
+        if (reached(u, pc) && u->targets[pc].label != LABEL_NONE)
             join(u, pc);
         if (u->dead || !reached(u, pc)) {
             pc++;

@@ -77,13 +77,8 @@ static void checked_entry(Unit *u)
 
 /* ---- The frame ---- */
 
-static void load_self(Build *b)
-{
-    op_load(b, JIT_RECEIVER, JIT_FP, FRAME_RECEIVER * WORD_BYTES, WORD_SHIFT);
-}
-
-/* The stack limit and the poll budget: one predicate in both tiers. RECEIVER holds self before and
- * behind it. */
+/* The stack limit and the poll budget: one predicate in both tiers. RECEIVER holds self, and ARGUMENTs
+ * theirs, before and behind it. */
 static void poll_point(Unit *u, bool polls)
 {
     Build *b = &u->b;
@@ -102,14 +97,13 @@ static void poll_point(Unit *u, bool polls)
     build_call(b, ROUTINE_POLL_ENTRY);
     build_map(b, MAP_POLL, u->first_pc + u->from);
     op_ab(b, JIT_PUSH, JIT_RESULT, 0);
-    load_self(b);
+    sim_load_known(u, sim_known_first(u));
     op_jump(b, on);
     build_here(b, u->framed);
     op_ab(b, JIT_PUSH, JIT_RESULT, 0);
-    load_self(b);
+    sim_load_known(u, sim_known_first(u));
     op_jump(b, check);
     build_main(b);
-    u->self_loaded = true;
 }
 
 /* `self`: the register that holds the receiver of the code. */
@@ -242,7 +236,8 @@ static bool open_unit(Vm *vm, Unit *u, Oop code)
         build_close(&u->b);
         return false;
     }
-    memset(u->targets, 0xFF, u->view.count * sizeof *u->targets);
+    for (size_t i = 0; i < u->view.count; i++)
+        u->targets[i] = (Target){.label = LABEL_NONE, .known = UINT16_MAX};
     return true;
 }
 

@@ -437,6 +437,13 @@ typedef struct {
 
 enum { SIM_MAX = 128 };
 
+/* A bytecode that is jumped to. */
+typedef struct {
+    uint16_t label; /* LABEL_NONE: it is not */
+    uint16_t known; /* in all that have jumped there so far */
+    bool in_memory; /* what is on the stack there; else the newest value is in RESULT */
+} Target;
+
 /* One method, block or embedded block on its way through the front end. */
 typedef struct Unit {
     VerifyView view;
@@ -450,9 +457,9 @@ typedef struct Unit {
     bool block, embedded, careful;
     Word flags;           /* FRAME_FLAGS */
     unsigned primitive;
-    uint16_t *targets;    /* label of each bytecode that is jumped to, else LABEL_NONE */
+    Target *targets;      /* by bytecode */
     unsigned depth, spilled;
-    bool self_loaded;     /* RECEIVER holds self */
+    unsigned known;       /* bits of RECEIVER, if it holds self, and of ARGUMENTs that hold theirs */
     bool dead;            /* control does not come here */
     Instruction now;      /* the bytecode being translated */
     uint32_t checked, tagged, unchecked, resumed, framed, block_entry; /* labels, LABEL_NONE */
@@ -478,6 +485,8 @@ static inline void sim_flush(Unit *u)
 void sim_pop_to(Unit *u, unsigned reg);
 /* Pops the top into some register, not among `busy` (bits), and answers it. */
 unsigned sim_pop(Unit *u, unsigned busy);
+/* The same of a value that is only read: the register may be one that is known. */
+unsigned sim_operand(Unit *u, unsigned busy);
 /* A register no entry uses and not in `busy`; spills if need be. */
 unsigned sim_register(Unit *u, unsigned busy);
 /* Instructions that bring an entry (not a spilled one) into a register, or push it. */
@@ -485,13 +494,12 @@ void sim_load(Unit *u, SimEntry entry, unsigned reg);
 void sim_push_entry(Unit *u, SimEntry entry);
 /* What is not in memory where control goes into the cold section, perhaps to come back. */
 typedef struct {
-    unsigned spilled, depth;
-    bool self; /* RECEIVER holds self */
+    unsigned spilled, depth, known;
 } SimKept;
 
 static inline SimKept sim_kept(const Unit *u)
 {
-    return (SimKept){u->spilled, u->depth, u->self_loaded};
+    return (SimKept){u->spilled, u->depth, u->known};
 }
 /* Of the entries below the newest `above` at most so many are registers and none is a variable of the
  * frame: the others are in memory. */
@@ -505,6 +513,11 @@ void sim_restore(Unit *u, const SimKept *kept);
 /* Offset of a temporary from FP. */
 SWord sim_temp_offset(const Unit *u, unsigned index);
 void sim_self(Unit *u); /* RECEIVER holds self afterwards */
+/* The registers that know something when a unit begins; and what they know, from the frame. */
+unsigned sim_known_first(const Unit *u);
+void sim_load_known(Unit *u, unsigned registers);
+/* Everything but the newest value is in memory, which is in RESULT. */
+void sim_top_to_result(Unit *u);
 static inline bool sim_is_integer(SimEntry e)
 {
     return e.kind == SIM_CONSTANT && is_small_integer((Oop)e.value);

@@ -12,7 +12,7 @@ void sim_reset(Unit *u, unsigned depth)
     u->depth = u->spilled = depth > SIM_MAX ? 0 : depth;
     for (unsigned i = 0; i < u->depth; i++)
         u->stack[i] = (SimEntry){.kind = SIM_SPILLED};
-    u->self_loaded = false;
+    u->known = 0;
 }
 
 static void push(Unit *u, SimEntry entry)
@@ -48,16 +48,57 @@ SWord sim_temp_offset(const Unit *u, unsigned index)
     return words * WORD_BYTES;
 }
 
+/* ---- What registers know ---- */
+
+unsigned sim_known_first(const Unit *u)
+{
+    unsigned known = 1u << JIT_RECEIVER;
+    for (unsigned i = 0; i < u->args && jit_in_registers(u->args); i++)
+        known |= 1u << (JIT_ARGUMENT_0 + i);
+    return known;
+}
+
+void sim_load_known(Unit *u, unsigned registers)
+{
+    for (unsigned i = 0; i < JIT_ARGUMENTS; i++)
+        if (registers & 1u << (JIT_ARGUMENT_0 + i))
+            op_load(&u->b, JIT_ARGUMENT_0 + i, JIT_FP, sim_temp_offset(u, i), WORD_SHIFT);
+    if (registers & 1u << JIT_RECEIVER)
+        op_load(&u->b, JIT_RECEIVER, JIT_FP, FRAME_RECEIVER * WORD_BYTES, WORD_SHIFT);
+    u->known |= registers;
+}
+
 void sim_self(Unit *u)
 {
-    if (!u->self_loaded)
-        op_load(&u->b, JIT_RECEIVER, JIT_FP, FRAME_RECEIVER * WORD_BYTES, WORD_SHIFT);
-    u->self_loaded = true;
+    sim_load_known(u, 1u << JIT_RECEIVER & ~u->known);
+}
+
+/* The register that knows the entry, JIT_REGISTERS: none does. */
+static unsigned known_register(const Unit *u, SimEntry entry)
+{
+    unsigned reg = entry.kind == SIM_RECEIVER ? JIT_RECEIVER
+                   : entry.kind == SIM_TEMP && entry.value < JIT_ARGUMENTS
+                       ? JIT_ARGUMENT_0 + (unsigned)entry.value
+                       : JIT_REGISTERS;
+    return u->known & 1u << reg ? reg : JIT_REGISTERS;
+}
+
+/* ---- Moving entries ---- */
+
+static void move(Build *b, unsigned to, unsigned from)
+{
+    if (to != from)
+        op_ab(b, JIT_MOVE, to, from);
 }
 
 void sim_load(Unit *u, SimEntry entry, unsigned reg)
 {
     Build *b = &u->b;
+    unsigned known = known_register(u, entry);
+    if (known != JIT_REGISTERS) {
+        move(b, reg, known);
+        return;
+    }
     switch ((SimKind)entry.kind) {
     case SIM_SPILLED: b->failed = true; break;
     case SIM_CONSTANT: op_av(b, JIT_CONSTANT, reg, entry.value); break;
@@ -68,19 +109,20 @@ void sim_load(Unit *u, SimEntry entry, unsigned reg)
         break;
     case SIM_RECEIVER:
         sim_self(u);
-        if (reg != JIT_RECEIVER)
-            op_ab(b, JIT_MOVE, reg, JIT_RECEIVER);
+        move(b, reg, JIT_RECEIVER);
         break;
-    case SIM_REGISTER:
-        if (entry.reg != reg)
-            op_ab(b, JIT_MOVE, reg, entry.reg);
-        break;
+    case SIM_REGISTER: move(b, reg, entry.reg); break;
     }
 }
 
 void sim_push_entry(Unit *u, SimEntry entry)
 {
     Build *b = &u->b;
+    unsigned known = known_register(u, entry);
+    if (known != JIT_REGISTERS) {
+        op_ab(b, JIT_PUSH, known, 0);
+        return;
+    }
     switch ((SimKind)entry.kind) {
     case SIM_SPILLED: b->failed = true; break;
     case SIM_CONSTANT: op_v(b, JIT_PUSH_CONSTANT, entry.value); break;
@@ -176,6 +218,21 @@ unsigned sim_pop(Unit *u, unsigned busy)
     return reg;
 }
 
+unsigned sim_operand(Unit *u, unsigned busy)
+{
+    unsigned known = known_register(u, sim_top(u, 0));
+    if (known == JIT_REGISTERS)
+        return sim_pop(u, busy);
+    u->depth--;
+    return known;
+}
+
+void sim_top_to_result(Unit *u)
+{
+    sim_spill(u, 1);
+    sim_pop_to(u, JIT_RESULT);
+}
+
 /* ---- In the cold section ---- */
 
 void sim_limit(Unit *u, unsigned above, unsigned registers)
@@ -191,7 +248,7 @@ void sim_limit(Unit *u, unsigned above, unsigned registers)
 
 void sim_save(Unit *u, const SimKept *kept)
 {
-    u->self_loaded = kept->self;
+    u->known = kept->known;
     for (unsigned i = kept->spilled; i < kept->depth; i++)
         sim_push_entry(u, u->stack[i]);
 }
@@ -211,7 +268,6 @@ void sim_restore(Unit *u, const SimKept *kept)
     }
     if (drop)
         op_v(&u->b, JIT_DROP, drop);
-    u->self_loaded = false;
-    if (kept->self)
-        sim_self(u);
+    sim_load_known(u, kept->known);
+    u->known = kept->known;
 }
