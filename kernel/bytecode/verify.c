@@ -254,7 +254,7 @@ static bool is_unknown(const Verifier *v, const Instruction *i)
         return !v->view->has_primitive || i->pc != 0;
     case OP_INLINE_PRIMITIVE: {
         const InlinePrimitive *p = i->count == 0 ? inline_primitive_find(i->index) : NULL;
-        return !v->view->inline_primitives || !p || p->jumps; /* see jump_behind */
+        return !v->view->inline_primitives || !p || p->jumps; /* see verify_inlined_jump */
     }
     case OP_MAPPED_PRIMITIVE:
         return !v->view->inline_primitives || !mapped_primitive_find(i->index);
@@ -288,16 +288,21 @@ static bool check_stack(Verifier *v, const Instruction *i, unsigned depth, unsig
     return true;
 }
 
-/* The inlined primitive behind a push of its displacement, if it jumps. */
-static const InlinePrimitive *jump_behind(const Verifier *v, const Instruction *push,
-                                          Instruction *jump)
+const InlinePrimitive *verify_inlined_jump(const VerifyView *view, size_t end,
+                                           const Instruction *push, Instruction *pair)
 {
-    if (push->op != OP_PUSH_INTEGER || !v->view->inline_primitives ||
-        !bytecode_decode(v->view->set, v->view->bytes, v->block.end, push->next, jump) ||
-        jump->op != OP_INLINE_PRIMITIVE || jump->count != 0 || jump->a_count || jump->b_count)
+    Instruction jump;
+    if (push->op != OP_PUSH_INTEGER || !view->inline_primitives ||
+        !bytecode_decode(view->set, view->bytes, end, push->next, &jump) ||
+        jump.op != OP_INLINE_PRIMITIVE || jump.count != 0 || jump.a_count || jump.b_count)
         return NULL;
-    const InlinePrimitive *primitive = inline_primitive_find(jump->index);
-    return primitive && primitive->jumps ? primitive : NULL;
+    const InlinePrimitive *primitive = inline_primitive_find(jump.index);
+    if (!primitive || !primitive->jumps)
+        return NULL;
+    *pair = *push;
+    pair->next = jump.next;
+    pair->target = (int64_t)jump.next + push->value;
+    return primitive;
 }
 
 /* The two make one instruction, `pair`: nobody may come in between, with another displacement. */
@@ -334,13 +339,10 @@ static bool verify_instruction(Verifier *v, int64_t *pc)
         return fail(v, VERIFY_TRUNCATED, (size_t)*pc, "the instruction is not complete");
     *pc = -1;
     v->facts->instructions++;
-    Instruction jump;
-    const InlinePrimitive *primitive = jump_behind(v, &i, &jump);
-    if (primitive) {
-        i.next = jump.next;
-        i.target = (int64_t)jump.next + i.value;
-        return check_prefixes(v, &i) && verify_jump(v, &i, primitive, depth, pc);
-    }
+    Instruction pair;
+    const InlinePrimitive *primitive = verify_inlined_jump(v->view, v->block.end, &i, &pair);
+    if (primitive)
+        return check_prefixes(v, &pair) && verify_jump(v, &pair, primitive, depth, pc);
     if (!claim_bytes(v, &i) || !check_prefixes(v, &i))
         return false;
     if (is_unknown(v, &i)) {

@@ -123,6 +123,11 @@ typedef struct {
     char message[160]; /* a sentence without the pc */
 } VerifyError;
 
+/* The inlined primitive that jumps for which `push` pushes the displacement; NULL: there is none before
+ * `end`. The two make one instruction (I8): `pair` is the push with `next` and `target` of the jump. */
+const InlinePrimitive *verify_inlined_jump(const VerifyView *view, size_t end,
+                                           const Instruction *push, Instruction *pair);
+
 /* Bytes of scratch memory that `verify_code` needs for `count` bytes of code; 4-byte aligned. */
 size_t verify_scratch_size(size_t count);
 

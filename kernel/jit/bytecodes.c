@@ -730,6 +730,16 @@ static void full_closure(Unit *u)
     call_leaf(u, ROUTINE_FULL_CLOSURE, i->copied + i->receiver_on_stack);
 }
 
+static void call_inlined(Unit *u, unsigned routine, unsigned number)
+{
+    sim_flush(u);
+    op_av(&u->b, JIT_CONSTANT, JIT_A, (SWord)number);
+    build_call(&u->b, routine);
+    build_map(&u->b, MAP_EXIT, unit_next_pc(u));
+    op_branch_value(&u->b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, unit_exit(u));
+    u->known = 0;
+}
+
 static void inline_primitive(Unit *u)
 {
     const Instruction *i = &u->now;
@@ -738,14 +748,33 @@ static void inline_primitive(Unit *u)
         leave(u);
         return;
     }
-    sim_flush(u);
-    op_av(&u->b, JIT_CONSTANT, JIT_A, (SWord)i->index);
-    build_call(&u->b, ROUTINE_INLINE);
-    build_map(&u->b, MAP_EXIT, unit_next_pc(u));
-    op_branch_value(&u->b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT, 0, unit_exit(u));
+    call_inlined(u, ROUTINE_INLINE, primitive->number);
     sim_forget(u, primitive->arguments);
-    u->known = 0;
     sim_push_register(u, JIT_RESULT);
+}
+
+/* One that jumps, behind the push of its displacement. Such jumps never poll. */
+static bool inlined_jump(Unit *u)
+{
+    Instruction pair;
+    const InlinePrimitive *primitive =
+        verify_inlined_jump(&u->view, u->view.count, &u->now, &pair);
+    if (!primitive)
+        return false;
+    u->now = pair;
+    Target *target = &u->targets[pair.target];
+    if (primitive->number == INLINE_BACKJUMP) {
+        sim_flush(u);
+        op_jump(&u->b, target->label);
+        u->dead = true;
+    } else {
+        call_inlined(u, ROUTINE_INLINE_JUMP, primitive->number);
+        sim_forget(u, primitive->arguments - 1u);
+        op_branch_value(&u->b, JIT_BRANCH_CONSTANT, JIT_EQUAL, JIT_RESULT,
+                        (SWord)small_integer_oop(1), target->label);
+    }
+    target->known = 0;
+    return true;
 }
 
 /* ---- One bytecode ---- */
@@ -783,7 +812,10 @@ static void translate_one(Unit *u)
     case OP_PUSH_TRUE: sim_push(u, SIM_VARIABLE, VAR(heap.true_object)); break;
     case OP_PUSH_FALSE: sim_push(u, SIM_VARIABLE, VAR(heap.false_object)); break;
     case OP_PUSH_NIL: sim_push(u, SIM_VARIABLE, VAR(heap.nil)); break;
-    case OP_PUSH_INTEGER: sim_push(u, SIM_CONSTANT, (SWord)small_integer_oop(i->value)); break;
+    case OP_PUSH_INTEGER:
+        if (!inlined_jump(u))
+            sim_push(u, SIM_CONSTANT, (SWord)small_integer_oop(i->value));
+        break;
     case OP_PUSH_CHARACTER: sim_push(u, SIM_CONSTANT, (SWord)character_oop(i->index)); break;
     case OP_PUSH_CONTEXT:
         sim_flush(u);
@@ -888,13 +920,15 @@ static bool make_target(Unit *u, int64_t target, bool in_register)
     return true;
 }
 
-/* Whether the bytecode at pc may say where another one is: jumps, closures, and what has prefixes. */
+/* Whether the bytecode at pc may say where another one is: jumps, closures, displacements of inlined jumps,
+ * and what has prefixes. */
 static bool may_have_target(const Unit *u, uint32_t pc)
 {
     uint8_t opcode = u->view.bytes[pc];
     Operation op = bytecode_form(u->view.set, opcode)->operation;
     return operation_infos[op].kind == KIND_JUMP ||
            operation_infos[op].kind == KIND_CONDITIONAL_JUMP || op == OP_PUSH_CLOSURE ||
+           op == OP_PUSH_INTEGER ||
            (u->view.set == SET_SISTA && (opcode == PREFIX_A || opcode == PREFIX_B));
 }
 
@@ -910,7 +944,12 @@ static bool find_targets(Unit *u)
             return false;
         }
         OperationKind kind = instruction_kind(&u->now);
-        Instruction conditional;
+        Instruction conditional, pair;
+        if (verify_inlined_jump(&u->view, u->view.count, &u->now, &pair)) {
+            if (!make_target(u, pair.target, false))
+                return false;
+            u->now.next = pair.next;
+        }
         bool in_register = kind == KIND_JUMP && u->now.target > u->now.pc;
         if ((kind == KIND_JUMP || kind == KIND_CONDITIONAL_JUMP) &&
             !make_target(u, u->now.target, in_register))

@@ -61,6 +61,7 @@ typedef enum {
     ROUTINE_CONTEXT,     /* A: its slots, for machine code. The active context; 0: no memory */
     ROUTINE_PROCESS,     /* the active process */
     ROUTINE_INLINE,      /* A: number of an inlined primitive; 0: does not apply */
+    ROUTINE_INLINE_JUMP, /* A: of one that jumps; 1 or 0 as an object: it does, or not; 0: does not apply */
     ROUTINE_COUNT
 } Routine;
 

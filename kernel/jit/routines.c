@@ -367,9 +367,23 @@ static uintptr_t routine_inline(uintptr_t v, uintptr_t number, uintptr_t b, uint
 {
     Vm *vm = vm_at(v);
     (void)b, (void)c;
-    SWord displacement; /* those that jump are the interpreter's */
+    SWord displacement;
     vm->ip = vm->jit.leaf_pc;
     return inline_primitive_run(vm, 0, (unsigned)number, &displacement) ? pop(vm) : 0;
+}
+
+static uintptr_t routine_inline_jump(uintptr_t v, uintptr_t number, uintptr_t b, uintptr_t c)
+{
+    Vm *vm = vm_at(v);
+    (void)b, (void)c;
+    SWord displacement;
+    vm->ip = vm->jit.leaf_pc;
+    vm->sp -= WORD_BYTES;
+    *vm_top(vm) = small_integer_oop(1); /* for the displacement, which the code knows */
+    if (inline_primitive_run(vm, 0, (unsigned)number, &displacement))
+        return small_integer_oop(displacement);
+    pop(vm);
+    return 0;
 }
 
 #define SWITCHING(name_, function_, arguments_)                                                    \
@@ -403,4 +417,5 @@ const CpuRoutine jit_routines[ROUTINE_COUNT] = {
     [ROUTINE_CONTEXT] = LEAF("context", routine_context, 1),
     [ROUTINE_PROCESS] = LEAF("process", routine_process, 1),
     [ROUTINE_INLINE] = LEAF("inlined primitive", routine_inline, 2),
+    [ROUTINE_INLINE_JUMP] = LEAF("inlined jump", routine_inline_jump, 2),
 };
