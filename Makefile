@@ -73,7 +73,6 @@ stamp     = @mkdir -p $(@D); echo '$(subst ','"'"',$(1))' | cmp -s - $@ || echo 
 $(BUILD)/flags: FORCE ; $(call stamp,$(CC) $(OPT) $(OPT_C) $(COMMON) $(LINK))
 $(BUILD)/prefix: FORCE ; $(call stamp,$(PREFIX))
 FORCE:
-.SECONDARY:
 
 # --- Libraries, plugins, the executable -----------------------------------------------------------
 define library_rule
@@ -125,6 +124,7 @@ $(foreach t,$(shell grep -ls '^// LINK:' bench/*.c),$(eval $(subst PROGRAMS,BENC
     $(eval $(subst PROGRAMS,BENCHES,$(call test_rule,$t,b64,.64))))
 # Broken and sound plugins for the loader's tests.
 FIXTURES := $(patsubst t/plugins/%.c,$(BUILD)/t/plugins/%.so,$(shell find t/plugins -name '*.c' 2>/dev/null))
+.SECONDARY: $(FIXTURES:$(BUILD)/t/%.so=$(BUILD)/obj/any/t/%.o)
 $(BUILD)/t/plugins/%.so: $(BUILD)/obj/any/t/plugins/%.o
 	$(call SAY,ld,$@)
 	@mkdir -p $(@D)
