@@ -477,11 +477,18 @@ FUNCTION(disable_access)
 
 /* ---- The module ---- */
 
+/* What the image left open. There is nobody left to answer a failure to; what standard output does not
+ * take, the image has heard of. */
 static void close_all(Module *module)
 {
-    for (size_t i = 0; i < module->count; i++)
-        if (module->streams[i].file >= 0)
-            stream_close(module->world, &module->streams[i]);
+    static const char lost[] = "osvm: a file that was left open could not be written to its end\n";
+    for (Stream *stream = module->streams; stream < module->streams + module->count; stream++) {
+        if (stream->file < 0)
+            continue;
+        bool own = !stream->standard;
+        if (stream_close(module->world, stream) < 0 && own)
+            world_write_all(module->world, 2, lost, sizeof lost - 1);
+    }
 }
 
 static void file_stop(void *state)

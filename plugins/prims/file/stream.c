@@ -10,13 +10,31 @@ static int need_buffer(Stream *stream)
     return stream->buffer ? 0 : -ENOMEM;
 }
 
+/* As much as can be written: the count, or -errno where that is nothing. */
+static int64_t write_some(const OsvmWorld *world, Stream *stream, const uint8_t *from, size_t count)
+{
+    size_t done = 0;
+    while (done < count) {
+        int64_t written = world->write(world, stream->file, from + done, count - done);
+        if (written == -EINTR)
+            continue;
+        if (written <= 0)
+            return done ? (int64_t)done : written ? written : -EIO;
+        done += (size_t)written;
+    }
+    return (int64_t)done;
+}
+
 int stream_flush(const OsvmWorld *world, Stream *stream)
 {
-    if (!stream->writing || !stream->filled)
-        return 0;
-    int failure = world_write_all(world, stream->file, stream->buffer, stream->filled);
-    stream->filled = 0; /* what could not be written is lost, and said so, once */
-    return failure;
+    while (stream->writing && stream->filled) {
+        int64_t written = write_some(world, stream, stream->buffer, stream->filled);
+        if (written < 0)
+            return (int)written;
+        stream->filled -= (size_t)written;
+        memmove(stream->buffer, stream->buffer + written, stream->filled);
+    }
+    return 0;
 }
 
 /* Makes the buffer one of written (or read) bytes; the file's position becomes the stream's. */
@@ -31,9 +49,11 @@ static int set_direction(const OsvmWorld *world, Stream *stream, bool writing)
         if (moved < 0 && moved != -ESPIPE)
             failure = (int)moved;
     }
+    if (failure)
+        return failure;
     stream->writing = writing;
     stream->filled = stream->used = 0;
-    return failure;
+    return 0;
 }
 
 static int64_t read_some(const OsvmWorld *world, Stream *stream, void *to, size_t count)
@@ -96,14 +116,15 @@ int64_t stream_write(const OsvmWorld *world, Stream *stream, const void *from, s
     if (failure)
         return failure;
     if (count > STREAM_BUFFER)
-        failure = world_write_all(world, stream->file, from, count);
-    else if (count) {
+        return write_some(world, stream, from, count);
+    if (count) {
         memcpy(stream->buffer + stream->filled, from, count);
         stream->filled += count;
-        if (stream->interactive && memchr(from, '\n', count))
-            failure = stream_flush(world, stream);
     }
-    return failure ? failure : (int64_t)count;
+    /* What a terminal does not take stays in the buffer, for the next flush to complain of. */
+    if (stream->interactive && memchr(from, '\n', count))
+        stream_flush(world, stream);
+    return (int64_t)count;
 }
 
 int64_t stream_position(const OsvmWorld *world, Stream *stream)
@@ -118,9 +139,13 @@ int64_t stream_position(const OsvmWorld *world, Stream *stream)
 int stream_seek(const OsvmWorld *world, Stream *stream, int64_t position)
 {
     int failure = stream_flush(world, stream);
-    stream->filled = stream->used = 0;
+    if (failure)
+        return failure;
     int64_t at = world->seek(world, stream->file, position, OSVM_SEEK_SET);
-    return at < 0 ? (int)at : failure;
+    if (at < 0)
+        return (int)at;
+    stream->filled = stream->used = 0;
+    return 0;
 }
 
 int64_t stream_size(const OsvmWorld *world, Stream *stream)
@@ -163,13 +188,14 @@ int stream_at_end(const OsvmWorld *world, Stream *stream, bool *at_end)
 
 int stream_close(const OsvmWorld *world, Stream *stream)
 {
-    int failure = set_direction(world, stream, false);
+    int failure = stream_flush(world, stream);
     if (!stream->standard) {
         int closed = world->close(world, stream->file);
         failure = failure ? failure : closed;
     }
     free(stream->buffer);
     stream->buffer = NULL;
+    stream->filled = stream->used = 0;
     stream->file = -1;
     stream->generation++;
     return failure;

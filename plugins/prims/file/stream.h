@@ -23,7 +23,7 @@ typedef struct {
     uint8_t *buffer;     /* STREAM_BUFFER bytes, NULL until needed */
 } Stream;
 
-/* All answer 0 or a count, else -errno. */
+/* All answer 0 or a count, else -errno; what could not be written stays in the buffer, to be tried again. */
 int64_t stream_read(const OsvmWorld *world, Stream *stream, void *to, size_t count);
 int64_t stream_write(const OsvmWorld *world, Stream *stream, const void *from, size_t count);
 int stream_flush(const OsvmWorld *world, Stream *stream);
