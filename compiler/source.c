@@ -1,12 +1,10 @@
 #include "source.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-enum { TEXT_MAX = 1 << 28 }; /* more is no text that somebody wrote */
+#include "kernel/base/read_text.h"
 
 /* --- UTF-8 --- */
 
@@ -119,50 +117,16 @@ static SourceText *source_from_latin1(Arena *arena, const char *name, const char
     return source;
 }
 
-static char *file_read(const char *path, size_t *length)
-{
-    struct stat status;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return NULL;
-    if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode)) {
-        fclose(file);
-        errno = EISDIR;
-        return NULL;
-    }
-    size_t size = 0, room = 0;
-    char *text = NULL;
-    do {
-        room = room ? 2 * room : 64 * 1024;
-        char *larger = realloc(text, room);
-        if (!larger) {
-            errno = ENOMEM;
-            break;
-        }
-        text = larger;
-        size += fread(text + size, 1, room - size, file);
-        if (size == room && room >= TEXT_MAX)
-            errno = EFBIG;
-    } while (size == room && room < TEXT_MAX);
-    bool failed = size == room || ferror(file);
-    fclose(file);
-    if (failed) {
-        free(text);
-        return NULL;
-    }
-    *length = size;
-    return text;
-}
-
 SourceText *source_read_file(Diagnostics *diagnostics, const char *path)
 {
     Arena *arena = diagnostics->arena;
     const char *name = arena_copy(arena, path, strlen(path));
     size_t length = 0;
-    char *text = file_read(path, &length);
+    int failure = 0;
+    char *text = read_text_file(path, &length, &failure);
     if (!text) {
         diagnostics_error(diagnostics, source_new(arena, name, "", 0), 0, 0,
-                          "cannot read the file: %s", strerror(errno));
+                          "cannot read the file: %s", strerror(failure));
         return NULL;
     }
     /* A byte order mark says nothing in UTF-8. */

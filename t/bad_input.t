@@ -30,7 +30,7 @@ sub slurp {
 my $limits = `nm -D $osvm 2>&1` =~ /__asan/ ? '' : 'ulimit -v 12000000;';
 sub run {
     my ($arguments, $redirect) = @_;
-    my $status = system("cd $dir && $limits timeout 100 '$osvm' $arguments $redirect 2>err </dev/null");
+    my $status = system('bash', '-c', "cd $dir && $limits { timeout 100 '$osvm' $arguments 2>err </dev/null; } $redirect");
     return ($status >> 8, slurp("$dir/err"));
 }
 
@@ -49,6 +49,12 @@ method Object>>yourself
 end
 END
 mkdir "$dir/folder";
+symlink('/dev/zero', "$dir/endless.st") or die $!;
+# Sizes that are not there: a file of holes, and an image whose header promises what is in its holes.
+spew('holes', '');
+truncate("$dir/holes", 1 << 40) or die $!;
+spew('huge.image', substr($whole, 0, 8) . pack('Q<', 1 << 40) . substr($whole, 16, 100_000));
+truncate("$dir/huge.image", (1 << 40) + 128) or die $!;
 
 my $jit = (run("disasm 'Object>>yourself'", '>out'))[0] != 69;
 
@@ -57,7 +63,8 @@ my $magic = qr/is no Spur image/;
 my %images = (
     none => [66, qr/cannot open image '?none'?: No such file|cannot (?:open|read) .*none/], folder => [66, qr/folder'?: Is a directory/],
     empty => [65, $magic], 'text.st' => [65, $magic], noise => [65, $magic], '/dev/null' => [65, $magic],
-    '/dev/zero' => [65, $magic], 'cut.image' => [65, qr/cut\.image/], 'head.image' => [65, qr/head\.image/],
+    '/dev/zero' => [65, $magic], holes => [65, $magic], 'huge.image' => [65, qr/huge\.image: (?:header: no room for 1099511627776 bytes|1 finding)/],
+    'cut.image' => [65, qr/cut\.image/], 'head.image' => [65, qr/head\.image/],
 );
 for my $command ('run', 'info', 'check', 'dump', 'decompile', 'convert --bits=32 -o out.image', 'convert --bits=64 -o out.image',
     'disasm --summary --image=', 'asm method.asm -o out.image --image=') {
@@ -77,6 +84,7 @@ my @texts = (
     ['compile none', 1, qr/none:1:1: error: cannot read: No such file/],
     ['compile folder', 1, qr/folder:1:1: error: there are no sources/],
     ['compile /dev/zero', 1, qr/cannot read the file: File too large/],
+    ['compile holes', 1, qr/cannot read the file: File too large/],
     ['compile noise', 1, qr/noise:/],
     ['build -o out.image none', 1, qr/none:1:1: error: cannot read/],
     ['build -o out.image folder', 1, qr/folder:1:1: error: there are no sources/],
@@ -84,6 +92,9 @@ my @texts = (
     ['load none', 66, qr/none/],
     ['load folder', 1, qr/There are no sources \(\*\.st\) in folder/],
     ['load noise', 1, qr/noise:1:\d+: /],
+    ['load /dev/zero', 1, qr{^osvm: /dev/zero: more than \d+ bytes\n\z}],
+    ['load holes', 1, qr/^osvm: holes: more than \d+ bytes\n\z/],
+    ['endless.st', 1, qr/^osvm: endless\.st: more than \d+ bytes\n\z/],
     ['asm none', 66, qr/none: No such file/],
     ['asm folder', 66, qr/folder: Is a directory/],
     ['asm empty', 65, qr/empty: there is no method in it/],
@@ -92,6 +103,7 @@ my @texts = (
     ['asm noise', 65, qr/noise:1:1: /],
     ['fuzz gc --replay=none', 66, qr/none/],
     ['fuzz gc --replay=folder', 66, qr/folder': Is a directory/],
+    ['fuzz gc --replay=/dev/zero', 66, qr{'/dev/zero': File too large}],
     ['fuzz gc --replay=empty', 65, qr/has no events/],
     ['fuzz gc --replay=noise', 65, qr/noise/],
     ['verify-gc none.so', 66, qr/none\.so/],
@@ -101,6 +113,10 @@ my @texts = (
     ['doc Nothing', 1, qr/Nothing/],
     ['test Nothing', 1, qr/Nothing/],
     ['--plugin-path=folder --gc=none.such -e 1', 64, qr/none\.such/],
+    ['--plugin-path=folder:none -e 1', 66, qr/^osvm: --plugin-path: no plugins can be found in 'none': No such file/],
+    ['--plugin-path=empty plugins', 66, qr/'empty': Not a directory/],
+    ["--gc-log=/dev/full -e 'Smalltalk garbageCollect'", 74, qr/cannot write to the file of --gc-log: No space left/],
+    ['--log=info,/dev/full -e 1', 74, qr/cannot write to the file of --log: No space left/],
     ['--log=info,folder plugins', 73, qr/cannot write the log/],
     ['--gc-log=folder/none/x -e 1', 73, qr/none/],
     ['--code-map=folder -e 1', 73, qr/folder/],
@@ -112,8 +128,44 @@ for my $row (@texts) {
     like($err, $says, "osvm $command: what is said");
 }
 ok(!-e "$dir/out.image", 'no image was made');
+{
+    local $ENV{OSVM_PLUGIN_PATH} = '/none:folder';
+    my ($status, $err) = run('-e 3', '>out');
+    is($status, 0, 'an OSVM_PLUGIN_PATH of another machine') or diag($err);
+    is($err, "osvm: warning: OSVM_PLUGIN_PATH: no plugins can be found in '/none': No such file or directory\n", '... is said');
+}
 
-# --- A full and a closed standard output, for every command that has something to say
+# --- Standard input without end, and what cannot seek
+for my $row (['-', '</dev/zero', 1, 'stdin: more than \d+ bytes'], ['disasm -', '</dev/zero', 74, 'standard input: File too large'],
+    ["info /dev/stdin", "<$image", 0, ''], ["cat $image | OSVM info /dev/stdin", '', 66, "'/dev/stdin': Illegal seek"]) {
+    my ($command, $input, $code, $says) = @$row;
+    next if $command =~ /^disasm/ && !$jit;
+    $command = "'$osvm' $command" unless $command =~ s/OSVM/'$osvm'/;
+    is(system("cd $dir && $limits timeout 100 $command $input >out 2>err") >> 8, $code, "$command: exit code");
+    like(slurp("$dir/err"), $says ? qr/^osvm: .*$says\n\z/ : qr/^\z/, "$command: what is said");
+}
+
+# --- Plugins cut short, or with a bit turned in what the loader reads
+my $plugin = slurp($osvm =~ s,osvm$,lib/osvm/64/gc-sweep.so,r);
+mkdir "$dir/plugins";
+for my $size (0, 3, 63, 64, 300, 1000, 8000, 30000) { # behind that there may be nothing that is loaded
+    spew('plugins/gc-sweep.so', substr $plugin, 0, $size);
+    my ($status, $err) = run('--plugin-path=plugins --gc=sweep -e 1', '>out');
+    is($status, 69, "a plugin of $size bytes: exit code");
+    like($err, qr{^osvm: '.*/plugins/\./gc-sweep\.so' is no plugin: .*\n\z}, "a plugin of $size bytes: what is said");
+}
+for my $byte (4, 5, 16, 18, 40, 56) { # class, order, type, machine, sections, segments
+    my $broken = $plugin;
+    substr($broken, $byte, 1) ^= "\x01";
+    spew('plugins/gc-sweep.so', $broken);
+    my ($status, $err) = run('--plugin-path=plugins --gc=sweep -e 1', '>out');
+    ok($status == 69 && $err =~ m{^osvm: '.*/plugins/\./gc-sweep\.so' is no plugin: .*\n\z} || $status == 0 && $err eq '',
+        "a plugin with byte $byte changed") or diag("$status $err");
+}
+unlink "$dir/plugins/gc-sweep.so";
+rmdir "$dir/plugins";
+
+# --- A full, a closed and a broken standard output, for every command that has something to say
 my @speakers = ('--version', '--help', 'plugins', 'plugins --json', 'help', 'help worlds', 'info --help', "info $image", "info --json $image",
     "check $image", "dump $image", "dump --objects $image", "decompile $image 'Object>>yourself'", "decompile --summary $image",
     "disasm 'Object>>yourself'", "compile -S $sources", 'asm method.asm', '-e 3', 'doc Object', 'test SemaphoreTest',
@@ -123,8 +175,12 @@ for my $command (@speakers) {
     for my $where (['full', '>/dev/full', 'No space left on device'], ['closed', '>&-', 'Bad file descriptor']) {
         my ($status, $err) = run($command, $where->[1]);
         is($status, 74, "osvm $command, $where->[0]: exit code");
-        like($err, qr/^osvm: cannot write to standard output(?:: $where->[2])?$/m, "osvm $command, $where->[0]: what is said");
+        like($err, qr/^osvm: cannot write to standard output: $where->[2]$/m, "osvm $command, $where->[0]: what is said");
     }
+    # A pipe that nobody reads ends a program of the image without a word, as a signal would.
+    my ($status, $err) = run($command, '| true; exit ${PIPESTATUS[0]}');
+    if ($status == 141) { is($err, '', "osvm $command, broken pipe") }
+    else { is("$status $err", "74 osvm: cannot write to standard output: Broken pipe\n", "osvm $command, broken pipe") }
 }
 
 # --- Numbers
@@ -165,5 +221,5 @@ SKIP: {
     like(slurp("$dir/err"), qr/^osvm: .*Permission denied\n\z/, '... is said');
 }
 is(join(' ', sort map { s,.*/,,r } grep { !m,/\.\.?$, } glob "$dir/* $dir/.*"),
-    'closed cut.image empty err folder head.image kept.image method.asm noise out text.st', 'nothing is left behind');
+    'closed cut.image empty endless.st err folder head.image holes huge.image kept.image method.asm noise out text.st', 'nothing is left behind');
 done_testing();

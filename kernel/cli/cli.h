@@ -2,6 +2,7 @@
  *
  *   commands.c  the table of commands, help, finding the one that is meant
  *   vm.c        the options every command shares: plugins, heap sizes, world, log
+ *   output.c    streams that know why they failed
  *   image.c     which heap width an image file has
  *   builtin.c   what the built-in image does: scripts, expressions, commands written in Smalltalk
  *   cmd_*.c     the commands
@@ -15,6 +16,7 @@
 #include <limits.h>
 
 #include "kernel/cli/options.h"
+#include "kernel/cli/output.h"
 #include "kernel/plugin/plugins.h"
 #include "osvm/core.h"
 #include "osvm/world.h"
@@ -34,9 +36,8 @@ typedef struct Cli {
     OsvmWorld *world;       /* the program's (--world) */
     Plugins *plugins;
     char vm_path[PATH_MAX]; /* of the executable; filled in with the core */
-    FILE *log;              /* NULL: standard error */
-    FILE *gc_log;           /* NULL: none */
-    FILE *code_map;         /* NULL: none */
+    Output log;             /* not open: standard error */
+    Output gc_log, code_map; /* of --gc-log, --code-map */
 } Cli;
 
 struct Command {
@@ -73,7 +74,8 @@ void cli_print_help(FILE *file);
 extern const OsvmOption vm_options[];
 /* Makes plugins, world and log as the options say. */
 bool vm_set_up(Cli *cli, OsvmError *error);
-void vm_take_down(Cli *cli);
+/* Answers the exit code: `status`, or that a log could not be written. */
+int vm_take_down(Cli *cli, int status);
 /* A command is going to write this file: refused if the program's world writes nothing. */
 bool vm_may_write(const Cli *cli, const char *output, OsvmError *error);
 /* Loads the core for a heap width and fills in `setup`. NULL with `error` set. */

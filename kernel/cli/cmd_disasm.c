@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/read_text.h"
+
 static const OsvmOption disasm_options[] = {
     {.name = "image",
      .kind = OSVM_TEXT,
@@ -30,31 +32,6 @@ static const OsvmOption disasm_options[] = {
     {.name = "json", .kind = OSVM_FLAG, .value = "no", .help = "as JSON"},
     {.name = NULL},
 };
-
-/* All of standard input and a NUL; NULL: no memory, or it cannot be read. */
-static char *read_input(void)
-{
-    size_t used = 0, capacity = 4096;
-    char *text = malloc(capacity);
-    while (text) {
-        size_t count = fread(text + used, 1, capacity - used - 1, stdin);
-        used += count;
-        text[used] = 0;
-        if (count == 0)
-            break;
-        if (capacity - used < 1024) {
-            char *larger = realloc(text, capacity *= 2);
-            if (!larger)
-                free(text);
-            text = larger;
-        }
-    }
-    if (text && ferror(stdin)) {
-        free(text);
-        text = NULL;
-    }
-    return text;
-}
 
 /* Code for any machine can be looked at: it does not run. */
 static bool select_parts(Cli *cli, unsigned bits, OsvmError *error)
@@ -98,8 +75,10 @@ static int run_disasm(Cli *cli, OsvmError *error)
     }
     if (!choose_image(cli, image, error))
         return error->status ? (int)error->status : OSVM_USAGE;
-    if (operand && strcmp(operand, "-") == 0 && !(source = read_input())) {
-        error_set(error, OSVM_IO_ERROR, "standard input cannot be read");
+    size_t length;
+    int failure;
+    if (operand && strcmp(operand, "-") == 0 && !(source = read_text_input(&length, &failure))) {
+        error_set(error, OSVM_IO_ERROR, "cannot read standard input: %s", strerror(failure));
         return OSVM_IO_ERROR;
     }
     CoreDisassemble what = {

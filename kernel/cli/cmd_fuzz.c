@@ -90,14 +90,15 @@ static bool write_script(Lab *lab, const GcScript *script, uint64_t seed, uint64
                          OsvmError *error)
 {
     const char *path = options_text(lab->cli->options, "o");
-    FILE *file = path ? fopen(path, "we") : stdout;
-    if (!file)
-        return error_set(error, OSVM_CANNOT_CREATE, "cannot write '%s'", path);
+    Output output = {.stream = NULL};
+    if (path && !output_open(&output, path, false))
+        return error_set(error, OSVM_CANNOT_CREATE, "cannot write '%s': %s", path, strerror(errno));
+    FILE *file = path ? output.stream : stdout;
     fprintf(file, "# osvm fuzz gc --bits=%u --seed=%" PRIu64 ", after %" PRIu64 " events\n",
             lab->heap_bits, seed, events);
     script_write(script, file);
-    return (path ? fclose(file) : fflush(file)) == 0 ||
-           error_set(error, OSVM_IO_ERROR, "cannot write '%s'", path ? path : "standard output");
+    return output_close(&output) ||
+           error_set(error, OSVM_IO_ERROR, "cannot write '%s': %s", path, strerror(errno));
 }
 
 static bool report(Lab *lab, GcScript *script, uint64_t seed, uint64_t events, OsvmError *error)

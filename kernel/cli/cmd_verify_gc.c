@@ -116,7 +116,7 @@ static bool choose(Verification *v, const char *variant, OsvmError *error)
     char selection[512];
     const char *options = options_text(cli->options, "options");
     PluginsConfig config = {.path = v->folder, .own = cli->live, .world = cli->world,
-                            .log_level = OSVM_WARNING, .log = cli->log};
+                            .log_level = OSVM_WARNING, .log = cli->log.stream};
     plugins_free(cli->plugins);
     cli->plugins = plugins_new(&config);
     snprintf(selection, sizeof selection, "%s:%s%s%s", v->identity->name, variant,

@@ -206,15 +206,11 @@ static void fill_standard_streams(void)
 }
 
 /* What was printed must have arrived. */
-static int finish_output(int status)
+static int finish_output(Output *output, int status)
 {
-    bool failed = ferror(stdout);
-    errno = 0;
-    failed |= fflush(stdout) != 0;
-    if (!failed)
+    if (output_close(output))
         return status;
-    fprintf(stderr, "osvm: cannot write to standard output%s%s\n", errno ? ": " : "",
-            errno ? strerror(errno) : "");
+    fprintf(stderr, "osvm: cannot write to standard output: %s\n", strerror(errno));
     return status ? status : OSVM_IO_ERROR;
 }
 
@@ -222,17 +218,24 @@ int cli_main(int count, char **arguments)
 {
     OsvmError error = {0};
     Cli cli = {0};
+    Output output;
     fill_standard_streams();
     signal(SIGPIPE, SIG_IGN);
+    output_on(&output, STDOUT_FILENO);
+    REQUIRE(output.stream, "the host has no memory for standard output");
+    FILE *usual = stdout;
+    stdout = output.stream;
     cli.live = world_live_new();
     int status = run_arguments(&cli, count - 1, arguments + 1, &error);
     if (error.message[0])
         fprintf(stderr, "osvm: %s\n", error.message);
-    vm_take_down(&cli);
+    status = vm_take_down(&cli, status);
     world_free(cli.live);
     options_free(cli.options);
     free(cli.table);
     free(cli.operands);
     free(cli.vm_options);
-    return finish_output(status);
+    status = finish_output(&output, status);
+    stdout = usual;
+    return status;
 }

@@ -118,25 +118,23 @@ static bool parse_log(Cli *cli, OsvmLogLevel *level, OsvmError *error)
     *level = (OsvmLogLevel)found;
     if (!text[length])
         return true;
-    cli->log = fopen(text + length + 1, "ae");
-    if (!cli->log)
+    if (!output_open(&cli->log, text + length + 1, true))
         return error_set(error, OSVM_CANNOT_CREATE, "cannot write the log '%s': %s",
                          text + length + 1, strerror(errno));
-    setlinebuf(cli->log);
+    setlinebuf(cli->log.stream);
     return true;
 }
 
 /* A file of lines that an option asks for; what is known so far survives a crash. */
-static bool open_lines(Cli *cli, const char *option, FILE **file, OsvmError *error)
+static bool open_lines(Cli *cli, const char *option, Output *output, OsvmError *error)
 {
     const char *path = options_text(cli->options, option);
     if (!path)
         return true;
-    *file = fopen(path, "we");
-    if (!*file)
+    if (!output_open(output, path, false))
         return error_set(error, OSVM_CANNOT_CREATE, "--%s: cannot write '%s': %s", option, path,
                          strerror(errno));
-    setlinebuf(*file);
+    setlinebuf(output->stream);
     return true;
 }
 
@@ -157,6 +155,17 @@ static bool select_plugins(Cli *cli, OsvmError *error)
     return true;
 }
 
+/* A folder that was asked for must be there; the environment may speak of other machines. */
+static bool check_plugin_path(const PluginsConfig *config, OsvmError *error)
+{
+    const char *variable = config->own->get_variable(config->own, "OSVM_PLUGIN_PATH");
+    OsvmError warning;
+    if (!plugins_check_path("OSVM_PLUGIN_PATH", variable, &warning) &&
+        config->log_level >= OSVM_WARNING)
+        fprintf(config->log ? config->log : stderr, "osvm: warning: %s\n", warning.message);
+    return plugins_check_path("--plugin-path", config->path, error);
+}
+
 bool vm_set_up(Cli *cli, OsvmError *error)
 {
     PluginsConfig config = {.path = options_text(cli->options, "plugin-path"), .own = cli->live};
@@ -164,7 +173,7 @@ bool vm_set_up(Cli *cli, OsvmError *error)
         cli->logical = world_logical_new(cli->live);
     cli->world = world_select(cli->logical ? cli->logical : cli->live,
                               options_text(cli->options, "world"), error);
-    if (!cli->world || !parse_log(cli, &config.log_level, error) || 
+    if (!cli->world || !parse_log(cli, &config.log_level, error) ||
         !open_lines(cli, "gc-log", &cli->gc_log, error) ||
         !open_lines(cli, "code-map", &cli->code_map, error))
         return false;
@@ -172,22 +181,30 @@ bool vm_set_up(Cli *cli, OsvmError *error)
     /* A sandbox or a clone may read its image; injected faults are for all files. */
     if (strcmp(cli->world->name, "faulty") == 0)
         config.own = cli->world;
-    config.log = cli->log;
+    config.log = cli->log.stream;
+    if (!check_plugin_path(&config, error))
+        return false;
     cli->plugins = plugins_new(&config);
     return select_plugins(cli, error);
 }
 
-void vm_take_down(Cli *cli)
+static bool close_log(Output *output, const char *name)
+{
+    bool arrived = output_close(output);
+    if (!arrived)
+        fprintf(stderr, "osvm: cannot write to the file of --%s: %s\n", name, strerror(errno));
+    return arrived;
+}
+
+int vm_take_down(Cli *cli, int status)
 {
     plugins_free(cli->plugins);
     world_free(cli->world);
     world_free(cli->logical);
-    if (cli->log)
-        fclose(cli->log);
-    if (cli->gc_log)
-        fclose(cli->gc_log);
-    if (cli->code_map)
-        fclose(cli->code_map);
+    bool arrived = close_log(&cli->log, "log");
+    arrived &= close_log(&cli->gc_log, "gc-log");
+    arrived &= close_log(&cli->code_map, "code-map");
+    return arrived || status ? status : OSVM_IO_ERROR;
 }
 
 bool vm_may_write(const Cli *cli, const char *output, OsvmError *error)
@@ -263,8 +280,8 @@ const CoreOps *vm_load_core(Cli *cli, unsigned heap_bits, CoreSetup *setup, Osvm
         .leak_check = options_given(cli->options, "leak-check")
                           ? leak_subsets(options_text(cli->options, "leak-check")) : NULL,
         .vm_path = cli->vm_path,
-        .gc_log = cli->gc_log,
-        .code_map = cli->code_map,
+        .gc_log = cli->gc_log.stream,
+        .code_map = cli->code_map.stream,
         .vm_options = (const char *const *)cli->vm_options,
         .code_zone = (uint64_t)options_number(cli->options, "code-zone"),
         .jit = wants_jit(cli, heap_bits),

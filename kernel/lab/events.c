@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel/base/nearest.h"
+#include "kernel/base/read_text.h"
 #include "kernel/cli/options.h"
 
 static const char *const shape_words[] = {
@@ -269,20 +270,18 @@ bool script_read(const char *path, GcScript *script, OsvmError *error)
     *script = (GcScript){.events = NULL};
     *error = (OsvmError){.status = OSVM_OK};
     Reader reader = {.path = path, .script = script, .error = error};
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return error_set(error, OSVM_NO_INPUT, "cannot read '%s': %s", path, strerror(errno));
-    char *line = NULL;
-    size_t size = 0;
-    bool good = true;
-    while (good && getline(&line, &size, file) >= 0) {
+    size_t length;
+    int failure;
+    char *text = read_text_file(path, &length, &failure);
+    if (!text)
+        return error_set(error, OSVM_NO_INPUT, "cannot read '%s': %s", path, strerror(failure));
+    bool good = strlen(text) == length ||
+                error_set(error, OSVM_BAD_DATA, "'%s' is no text: a NUL is in it", path);
+    for (char *rest = text, *line; good && (line = strsep(&rest, "\n"));) {
         reader.line++;
         good = read_line(&reader, line);
     }
-    if (good && ferror(file))
-        good = error_set(error, OSVM_NO_INPUT, "cannot read '%s': %s", path, strerror(errno));
-    free(line);
-    fclose(file);
+    free(text);
     if (good && !script->count)
         good = error_set(error, OSVM_BAD_DATA, "'%s' has no events", path);
     if (!good)

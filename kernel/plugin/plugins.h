@@ -41,6 +41,10 @@ Plugins *plugins_new(const PluginsConfig *config);
 /* Ends all plugins, the last loaded first. NULL is allowed. */
 void plugins_free(Plugins *plugins);
 
+/* Is each of the directories in a list with ':' between one? If not: which, and why; `source` says
+ * where the list comes from. (search.c) */
+bool plugins_check_path(const char *source, const char *list, OsvmError *error);
+
 /* --- Selecting (select.c) --- */
 
 const char *plugin_kind_name(OsvmKind kind); /* "gc"; NULL beyond the last */

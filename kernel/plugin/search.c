@@ -11,6 +11,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,14 +40,33 @@ static void add_directory(SearchPath *path, const char *directory, size_t length
     path->directories[path->count++] = copy;
 }
 
+/* The next directory of a list, its length in `length`; NULL: no more. */
+static const char *next_directory(const char *list, size_t *length)
+{
+    list += strspn(list, ":");
+    *length = strcspn(list, ":");
+    return *length ? list : NULL;
+}
+
 static void add_list(SearchPath *path, const char *list)
 {
-    for (const char *at = list; at && *at;) {
-        size_t length = strcspn(at, ":");
-        if (length)
-            add_directory(path, at, length);
-        at += length + (at[length] == ':');
+    size_t length;
+    for (const char *at = list ? list : ""; (at = next_directory(at, &length)); at += length)
+        add_directory(path, at, length);
+}
+
+bool plugins_check_path(const char *source, const char *list, OsvmError *error)
+{
+    size_t length;
+    for (const char *at = list ? list : ""; (at = next_directory(at, &length)); at += length) {
+        char directory[PATH_MAX];
+        snprintf(directory, sizeof directory, "%.*s/.", (int)length, at);
+        if (length >= PATH_MAX - 2 || access(directory, X_OK) < 0)
+            return error_set(error, OSVM_NO_INPUT, "%s: no plugins can be found in '%.*s': %s",
+                             source, (int)length, at,
+                             length >= PATH_MAX - 2 ? strerror(ENAMETOOLONG) : strerror(errno));
     }
+    return true;
 }
 
 /* `lib/osvm` seen from the executable's directory; nothing if it is not there. */

@@ -10,13 +10,12 @@
 #include <stdlib.h>
 
 #include "kernel/base/arena.h"
+#include "kernel/base/read_text.h"
 #include "kernel/bytecode/asm.h"
 #include "kernel/bytecode/disasm.h"
 #include "kernel/bytecode/verify.h"
 #include "kernel/vm/numbers.h"
 #include "kernel/vm/objects.h"
-
-enum { TEXT_MAX = 1 << 28 }; /* more is no text that somebody wrote */
 
 typedef struct {
     Vm *vm;
@@ -396,47 +395,22 @@ bool assemble_install(Vm *vm, CompiledCode *const *methods, size_t count, Assemb
 
 /* ---- Text ---- */
 
-/* All there is to read, up to TEXT_MAX bytes and one, with room for a NUL; NULL with -errno. The size
- * of a pipe or device is not known before. */
-static char *read_to_end(const OsvmWorld *world, int file, size_t *length, int64_t *failure)
+static int64_t read_world(const void *world, int file, void *bytes, size_t size)
 {
-    size_t room = 1 << 16;
-    char *text = malloc(room + 1);
-    *failure = -ENOMEM;
-    for (*length = 0; text;) {
-        int64_t got = world_read_all(world, file, text + *length, room - *length);
-        *failure = got < 0 ? got : *length + (size_t)got > TEXT_MAX ? -EFBIG : 0;
-        *length += got > 0 ? (size_t)got : 0;
-        if (*failure || *length < room)
-            break;
-        room *= 2;
-        char *bigger = realloc(text, room + 1);
-        *failure = -ENOMEM;
-        if (!bigger)
-            break;
-        text = bigger;
-    }
-    if (*failure) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return ((const OsvmWorld *)world)->read(world, file, bytes, size);
 }
 
 char *assemble_read_file(const OsvmHost *host, const char *path, size_t *length, OsvmError *error)
 {
     const OsvmWorld *world = host->world;
     char *text = NULL;
-    int file = world->open(world, path, OSVM_READ, 0);
-    int64_t failure = file;
+    int file = world->open(world, path, OSVM_READ, 0), failure = -file;
     if (file >= 0) {
-        text = read_to_end(world, file, length, &failure);
+        text = read_text(read_world, world, file, length, &failure);
         world->close(world, file);
     }
-    if (text)
-        text[*length] = 0;
-    else
-        host->fail(error, OSVM_NO_INPUT, "%s: %s", path, strerror((int)-failure));
+    if (!text)
+        host->fail(error, OSVM_NO_INPUT, "%s: %s", path, strerror(failure));
     return text;
 }
 
