@@ -139,19 +139,12 @@ bool vm_indexable_size(Vm *vm, Oop object, Word *size)
 
 /* ---- Names of classes ---- */
 
-static bool is_text(Oop oop, const char *text)
-{
-    return is_object(oop) && format_is_bytes(object_format(oop)) &&
-           bits_byte_count(oop) == strlen(text) &&
-           memcmp(object_bytes(oop), text, strlen(text)) == 0;
-}
-
 /* The slot in which class Array holds its name; 0 if the image keeps names elsewhere. */
 static Word class_name_slot(Vm *vm)
 {
     Oop array = follow(heap_special(&vm->heap, SPECIAL_CLASS_ARRAY));
     for (Word i = CLASS_FORMAT + 1; i < object_slot_count(array); i++)
-        if (is_text(follow(object_slot(array, i)), "Array"))
+        if (is_name_of_array(follow(object_slot(array, i))))
             return i;
     return 0;
 }

@@ -18,8 +18,17 @@ Word vm_fixed_fields(Vm *vm, Oop object);
 unsigned vm_element_shift(unsigned format);
 
 /* Writes the name of a class ("Array", "Array class"), or "a class without a name", for messages.
- * Finds it as images keep it: in the slot where class Array holds the string 'Array'. */
+ * Finds it as images keep it: in the slot where class Array holds its name. */
 void vm_class_name(Vm *vm, Oop class, char *name, size_t size);
+/* A string that ends in Array: small kernels put a prefix before the names of all classes. */
+static inline bool is_name_of_array(Oop oop)
+{
+    static const char name[] = "Array";
+    Word length = sizeof name - 1;
+    return is_object(oop) && format_is_bytes(object_format(oop)) &&
+           bits_byte_count(oop) >= length &&
+           memcmp(object_bytes(oop) + bits_byte_count(oop) - length, name, length) == 0;
+}
 
 static inline bool heap_class_exists(const Heap *heap, Word index)
 {

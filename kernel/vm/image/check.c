@@ -28,7 +28,7 @@ static void check_header_fields(Checker *c)
     const ImageHeader *h = &c->image->header;
     uint64_t end = h->start + h->header_size + h->data_size;
     if (end != c->image->file_size)
-        image_finding(c->image, 0, "%" PRIu64 " bytes behind the objects",
+        image_warning(c->image, 0, "%" PRIu64 " bytes behind the objects",
                       c->image->file_size - end);
     if (h->header_size != IMAGE_HEADER_BYTES)
         image_finding(c->image, 0, "header size is %u, expected %u", h->header_size,

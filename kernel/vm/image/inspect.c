@@ -1,16 +1,9 @@
 #include "kernel/vm/image/inspect.h"
 
 #include "kernel/vm/image/still.h"
+#include "kernel/vm/objects.h"
 
 /* ---- Opening ---- */
-
-static bool bytes_equal(const Inspector *in, Oop oop, const char *text)
-{
-    const uint8_t *bytes;
-    Word count;
-    return inspect_bytes(in, oop, &bytes, &count) && count == strlen(text) &&
-           memcmp(bytes, text, count) == 0;
-}
 
 /* Class Array tells where classes keep their names, its metaclass where they keep their
  * instance. */
@@ -19,7 +12,7 @@ static void learn_classes(Inspector *in)
     Oop array = heap_special(in->heap, SPECIAL_CLASS_ARRAY), meta = inspect_class_of(in, array);
     in->metaclass = inspect_class_of(in, meta);
     for (Word i = CLASS_FORMAT + 1; i < object_slot_count(array) && !in->name_slot; i++)
-        if (bytes_equal(in, object_slot(array, i), "Array"))
+        if (is_name_of_array(object_slot(array, i)))
             in->name_slot = i;
     for (Word i = CLASS_FORMAT + 1; i < object_slot_count(meta) && !in->this_class_slot; i++)
         if (object_slot(meta, i) == array)
