@@ -297,9 +297,11 @@ static inline Oop heap_allocate(Heap *heap, Word slots, unsigned format, Word cl
 
 static inline void object_fill(Oop object, Word from, Word to, Oop value)
 {
-    Word *slots = object_slots(object);
-    for (Word i = from; i < to; i++)
-        slots[i] = value;
+    Word *slot = object_slots(object) + from, *end = object_slots(object) + to;
+    for (; end - slot >= 4; slot += 4)
+        slot[0] = slot[1] = slot[2] = slot[3] = value;
+    for (; slot < end; slot++)
+        *slot = value;
 }
 
 /* A new pointer object, every slot nil. */

@@ -450,9 +450,10 @@ void process_resume(Vm *vm, Oop process);
 /* Puts it behind the others in the run queue of its priority, or in front of them. */
 void process_make_ready(Vm *vm, Oop process, SWord priority, Oop queue, bool last);
 void process_add_last(Vm *vm, Oop process, Oop list);
+/* NO_OOP: the list is empty. */
 Oop process_remove_first(Vm *vm, Oop list);
 bool process_remove(Vm *vm, Oop process, Oop list);
-bool process_list_is_empty(Vm *vm, Oop list);
+bool process_list_is_empty(Oop list);
 void process_transfer_to(Vm *vm, Oop process);
 /* Run queues may hold what the VM has not put there. */
 void process_look_at_all(Vm *vm);

@@ -8,12 +8,12 @@
 
 /* ---- Lists ---- */
 
-static bool is_list(Oop list)
+static inline bool is_list(Oop list)
 {
     return fast_has_slot(list, LIST_LAST);
 }
 
-static bool is_process(Oop process)
+static inline bool is_process(Oop process)
 {
     return fast_has_slot(process, PROCESS_LIST);
 }
@@ -23,37 +23,53 @@ static Oop fetch(Oop object, Word index)
     return follow(object_slot(object, index));
 }
 
-static inline bool list_is_empty(Vm *vm, Oop list)
+/* The process in a slot; NO_OOP: none is there. No forwarder has the shape of a process. */
+static inline Oop process_in(Oop object, Word index)
 {
-    if (!is_list(list) || object_slot(list, LIST_FIRST) == vm->heap.nil)
-        return true;
-    Oop first = fetch(list, LIST_FIRST);
-    return first == vm->heap.nil || !is_process(first);
+    Oop process = object_slot(object, index);
+    if (__builtin_expect(is_process(process), 1))
+        return process;
+    process = follow(process);
+    return is_process(process) ? process : NO_OOP;
 }
 
-bool process_list_is_empty(Vm *vm, Oop list)
+/* Of what is not a list, or holds no process, there is no first one. */
+static inline Oop first_of(Oop list)
 {
-    return list_is_empty(vm, list);
+    return is_list(list) ? process_in(list, LIST_FIRST) : NO_OOP;
+}
+
+bool process_list_is_empty(Oop list)
+{
+    return !first_of(list);
+}
+
+static inline void put(Vm *vm, Oop list, Word index, Oop process)
+{
+    heap_store(&vm->heap, list, index, process);
+}
+
+static inline void put_nil(Vm *vm, Oop list, Word index)
+{
+    heap_store_unchecked(list, index, vm->heap.nil); /* NOBARRIER: nil */
 }
 
 static void attach(Vm *vm, Oop process, Oop list, bool last)
 {
-    Heap *heap = &vm->heap;
-    if (list_is_empty(vm, list)) {
-        heap_store(heap, list, LIST_FIRST, process);
-        heap_store(heap, list, LIST_LAST, process);
-        heap_store(heap, process, LINK_NEXT, heap->nil);
-    } else if (last) {
-        Oop end = fetch(list, LIST_LAST);
-        if (is_process(end))
-            heap_store(heap, end, LINK_NEXT, process);
-        heap_store(heap, list, LIST_LAST, process);
-        heap_store(heap, process, LINK_NEXT, heap->nil);
+    Oop first = first_of(list);
+    if (!first || last) {
+        Oop end = first ? process_in(list, LIST_LAST) : NO_OOP;
+        if (end)
+            put(vm, end, LINK_NEXT, process);
+        else if (!first)
+            put(vm, list, LIST_FIRST, process);
+        put(vm, list, LIST_LAST, process);
+        put_nil(vm, process, LINK_NEXT);
     } else {
-        heap_store(heap, process, LINK_NEXT, fetch(list, LIST_FIRST));
-        heap_store(heap, list, LIST_FIRST, process);
+        put(vm, process, LINK_NEXT, first);
+        put(vm, list, LIST_FIRST, process);
     }
-    heap_store(heap, process, PROCESS_LIST, list);
+    put(vm, process, PROCESS_LIST, list);
 }
 
 void process_add_last(Vm *vm, Oop process, Oop list)
@@ -61,40 +77,44 @@ void process_add_last(Vm *vm, Oop process, Oop list)
     attach(vm, process, list, true);
 }
 
+static inline void detach(Vm *vm, Oop list, Oop first)
+{
+    if (first == fetch(list, LIST_LAST)) {
+        put_nil(vm, list, LIST_FIRST);
+        put_nil(vm, list, LIST_LAST);
+    } else
+        put(vm, list, LIST_FIRST, fetch(first, LINK_NEXT));
+    put_nil(vm, first, LINK_NEXT);
+}
+
 Oop process_remove_first(Vm *vm, Oop list)
 {
-    Heap *heap = &vm->heap;
-    Oop first = fetch(list, LIST_FIRST);
-    if (first == fetch(list, LIST_LAST)) {
-        heap_store(heap, list, LIST_FIRST, heap->nil);
-        heap_store(heap, list, LIST_LAST, heap->nil);
-    } else
-        heap_store(heap, list, LIST_FIRST, fetch(first, LINK_NEXT));
-    heap_store(heap, first, LINK_NEXT, heap->nil);
+    Oop first = first_of(list);
+    if (first)
+        detach(vm, list, first);
     return first;
 }
 
 bool process_remove(Vm *vm, Oop process, Oop list)
 {
-    Heap *heap = &vm->heap;
     Oop first = fetch(list, LIST_FIRST);
     if (first == process) {
-        process_remove_first(vm, list);
+        detach(vm, list, first);
         return true;
     }
-    for (Oop at = first; is_process(at) && at != heap->nil; at = fetch(at, LINK_NEXT)) {
+    for (Oop at = first; is_process(at); at = fetch(at, LINK_NEXT)) {
         if (fetch(at, LINK_NEXT) != process)
             continue;
-        heap_store(heap, at, LINK_NEXT, fetch(process, LINK_NEXT));
+        put(vm, at, LINK_NEXT, fetch(process, LINK_NEXT));
         if (fetch(list, LIST_LAST) == process)
-            heap_store(heap, list, LIST_LAST, at);
-        heap_store(heap, process, LINK_NEXT, heap->nil);
+            put(vm, list, LIST_LAST, at);
+        put_nil(vm, process, LINK_NEXT);
         return true;
     }
     return false;
 }
 
-static SWord priority_of(Oop process)
+static inline SWord priority_of(Oop process)
 {
     Oop priority = is_process(process) ? object_slot(process, PROCESS_PRIORITY) : NO_OOP;
     return priority && is_small_integer(priority) ? small_integer_value(priority) : 0;
@@ -152,10 +172,10 @@ static bool start_process(Vm *vm, Oop scheduler, Oop process)
 static Oop first_runnable_from(Vm *vm, Oop lists, Word top)
 {
     for (Word p = top; p > 0; p--) {
-        Oop list = fetch(lists, p - 1);
-        if (!list_is_empty(vm, list)) {
+        Oop process = process_remove_first(vm, fetch(lists, p - 1));
+        if (process) {
             interp_of(vm)->top_priority = p;
-            return process_remove_first(vm, list);
+            return process;
         }
     }
     return NO_OOP;
@@ -242,8 +262,9 @@ bool process_signal(Vm *vm, Oop semaphore)
     semaphore = follow(semaphore);
     if (!fast_has_slot(semaphore, SEMAPHORE_EXCESS))
         return true;
-    if (!list_is_empty(vm, semaphore)) {
-        process_resume(vm, process_remove_first(vm, semaphore));
+    Oop process = process_remove_first(vm, semaphore);
+    if (process) {
+        process_resume(vm, process);
         return true;
     }
     Oop excess = object_slot(semaphore, SEMAPHORE_EXCESS);

@@ -73,13 +73,10 @@ PrimFailure prim_mutex_exit(Vm *vm, unsigned arg_count)
     if (!is_condition(mutex))
         return PRIM_BAD_RECEIVER;
     vm_return_receiver(vm, arg_count);
-    if (process_list_is_empty(vm, mutex)) {
-        heap_store_unchecked(mutex, MUTEX_OWNER, vm->heap.nil); /* NOBARRIER: nil */
-        return PRIM_OK;
-    }
     Oop owner = process_remove_first(vm, mutex);
-    heap_store(&vm->heap, mutex, MUTEX_OWNER, owner);
-    process_resume(vm, owner);
+    heap_store(&vm->heap, mutex, MUTEX_OWNER, owner ? owner : vm->heap.nil);
+    if (owner)
+        process_resume(vm, owner);
     return PRIM_OK;
 }
 
@@ -136,7 +133,7 @@ PrimFailure prim_process_yield(Vm *vm, unsigned arg_count)
         return PRIM_FAILED;
     Oop queue = follow(object_slot(lists, (Word)small_integer_value(priority) - 1));
     vm_return_receiver(vm, arg_count);
-    if (!process_list_is_empty(vm, queue)) {
+    if (!process_list_is_empty(queue)) {
         process_make_ready(vm, active, small_integer_value(priority), queue, true);
         process_run_next(vm);
     }

@@ -54,6 +54,17 @@ void stack_free_page(Vm *vm, Page *page)
 
 /* ---- Marrying ---- */
 
+/* Most contexts are small ones, in eden. */
+static inline Oop new_context(Vm *vm, bool large)
+{
+    Oop context = large ? NO_OOP
+                        : heap_new_pointers(&vm->heap, CONTEXT_SMALL_SLOTS, FORMAT_INDEXABLE_FIXED,
+                                            CLASS_CONTEXT);
+    return context ? context
+                   : memory_new_pointers(vm, large ? CONTEXT_LARGE_SLOTS : CONTEXT_SMALL_SLOTS,
+                                         FORMAT_INDEXABLE_FIXED, CLASS_CONTEXT);
+}
+
 Oop stack_frame_context(Vm *vm, Word fp)
 {
     Word *frame = frame_at(fp);
@@ -61,8 +72,7 @@ Oop stack_frame_context(Vm *vm, Word fp)
         return frame[FRAME_CONTEXT];
     Heap *heap = &vm->heap;
     Oop method = frame[FRAME_METHOD];
-    Word count = code_facts(vm, method)->large ? CONTEXT_LARGE_SLOTS : CONTEXT_SMALL_SLOTS;
-    Oop context = memory_new_pointers(vm, count, FORMAT_INDEXABLE_FIXED, CLASS_CONTEXT);
+    Oop context = new_context(vm, code_facts(vm, method)->large);
     if (!context)
         return NO_OOP;
     unsigned args = frame_args(frame);
