@@ -18,12 +18,13 @@ static __attribute__((cold, noinline)) void drop(Worker *worker, Oop object)
         worker->dropped_high = object;
 }
 
-static inline Word push_slots(Word *stack, size_t depth, const Word *slots, Word first, Word end,
-                              Oop nil, Word span)
+/* Pushes those of slots [first, end) that name objects; nil, false and true lie side by side and are
+ * marked from the start. */
+static inline size_t push_slots(Word *stack, size_t depth, const Word *slots, Word first, Word end,
+                                Oop nil, Word span)
 {
     for (Word i = end; i-- > first;) {
         Oop value = slots[i];
-        /* nil, false and true lie side by side and are marked from the start. */
         if (is_object(value) && value - nil > span)
             stack[depth++] = value;
     }
@@ -236,30 +237,36 @@ static inline bool should_give(const Marker *marker, const Worker *worker)
            worker->depth >= WORTH_GIVING && !__atomic_load_n(&marker->pooled, __ATOMIC_RELAXED);
 }
 
+/* Takes an object from the stack and has it fetched; NO_OOP: a slice has been scanned instead. */
+static inline Oop pop(Worker *worker)
+{
+    Word item = worker->stack[--worker->depth];
+    if (__builtin_expect(item & SLICE_TAG, 0)) {
+        Word first = worker->stack[--worker->depth] >> WORD_SHIFT;
+        scan_slice(worker, item & ~(Word)SLICE_TAG, first);
+        return NO_OOP;
+    }
+    CHECK(item >= worker->marker->map.base && item < worker->marker->heap->old_end,
+          "reference to 0x%" PRIxWORD ", outside the heap (H1)", item);
+    PREFETCH(word_pointer(item));
+    PREFETCH(word_pointer(item + 32));
+    PREFETCH(live_map_word(&worker->marker->map, item));
+    return item;
+}
+
+/* One object enters the queue, if there is any, and the one that has waited longest leaves it. */
 void trace_drain(Worker *worker)
 {
     Marker *marker = worker->marker;
-    Oop queue[QUEUE_LENGTH];
-    unsigned head = 0, waiting = 0;
-    for (;;) {
-        while (worker->depth && waiting < QUEUE_LENGTH) {
-            Word item = worker->stack[--worker->depth];
-            if (__builtin_expect(item & SLICE_TAG, 0)) {
-                Word first = worker->stack[--worker->depth] >> WORD_SHIFT;
-                scan_slice(worker, item & ~(Word)SLICE_TAG, first);
-                continue;
-            }
-            CHECK(item >= marker->map.base && item < marker->heap->old_end,
-                  "reference to 0x%" PRIxWORD ", outside the heap (H1)", item);
-            PREFETCH(word_pointer(item));
-            PREFETCH(word_pointer(item + 32));
-            PREFETCH(live_map_word(&marker->map, item));
-            queue[(head + waiting++) % QUEUE_LENGTH] = item;
-        }
-        if (!waiting)
-            return;
-        Oop object = queue[head];
-        head = (head + 1) % QUEUE_LENGTH;
+    Oop queue[QUEUE_LENGTH] = {NO_OOP};
+    unsigned at = 0, waiting = 0;
+    while (worker->depth || waiting) {
+        Oop next = worker->depth ? pop(worker) : NO_OOP, object = queue[at];
+        queue[at] = next;
+        at = (at + 1) % QUEUE_LENGTH;
+        waiting += next != NO_OOP;
+        if (!object)
+            continue;
         waiting--;
         process(worker, object);
         if (should_give(marker, worker))
