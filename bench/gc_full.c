@@ -103,7 +103,8 @@ static void run(const char *file, const Workload *workload, size_t bytes)
     GcResult *r = &rig.result;
     uint64_t total = r->mark_time + r->sweep_time + r->compact_time;
     printf("%s w%d  %-32s %9" PRIu64 " objects %5" PRIu64 " MB  mark %6.3f s  all %6.3f s"
-           "  processor %6.3f s  moved %" PRIu64 " MB\n", rig.plugin->name, WORD_BITS, workload->name, r->live_objects,
+           "  processor %6.3f s  moved %" PRIu64 " MB\n",
+           rig.plugin->name, WORD_BITS, workload->name, r->live_objects,
            r->live_bytes >> 20, (double)r->mark_time / 1e6, (double)total / 1e6, processor,
            r->moved_bytes >> 20);
     fflush(stdout);

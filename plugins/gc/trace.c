@@ -18,8 +18,8 @@ static __attribute__((cold, noinline)) void drop(Worker *worker, Oop object)
         worker->dropped_high = object;
 }
 
-/* Pushes those of slots [first, end) that name objects; nil, false and true lie side by side and are
- * marked from the start. */
+/* Pushes those of slots [first, end) that name objects; nil, false and true lie side by side
+ * and are marked from the start. */
 static inline size_t push_slots(Word *stack, size_t depth, const Word *slots, Word first, Word end,
                                 Oop nil, Word span)
 {
