@@ -14,13 +14,14 @@
  * host address.
  *
  * The rules between a processor (P) and its user (U):
- *  P1  What machine code may touch, U maps first, in whole pages. P never reads or
- *      writes mapped memory but for machine code. (Natively mapping does nothing.)
+ *  P1  What machine code may touch, U maps first, in whole pages of CPU_PAGE bytes. P never
+ *      reads or writes mapped memory but for machine code. (Natively mapping does nothing.)
  *  P2  U calls code_changed for every range of code it writes once it has been
  *      mapped; what is executed from the next instruction on, or from the return of
  *      the routine that patched, is the new code.
  *  P3  A leaf routine returns to its caller and enters no machine code. A routine
- *      that may do otherwise is no leaf: P stops first, so that it may call `call`.
+ *      that may do otherwise is no leaf: P stops first, so that it may call `call`. While a
+ *      routine runs, the pc is its address, unless U writes another.
  *  P4  No longjmp across `call` or out of a routine. A routine that wants machine
  *      code to go on elsewhere leaves word of that in variables its trampoline
  *      reads.
@@ -30,7 +31,9 @@
  *  P6  `request_stop` and writing the pc never lose one another, whatever their order
  *      and wherever they are called.
  *  P7  Calls nest: a routine that is no leaf may call `call`. The last one in is the
- *      first one out.
+ *      first one out. One that has stopped is resumed or given up before anything else
+ *      is called, and before the routine returns that called it.
+ *  P8  One thread uses a processor, the one that started it.
  *
  * An instance begins with struct Cpu; the plugin's init fills in `ops`. Addresses are
  * host words, so a processor is for any heap width.
@@ -44,9 +47,9 @@
 
 #include "osvm/plugin.h"
 
-enum { OSVM_CPU_ABI = 2 };
+enum { OSVM_CPU_ABI = 3 };
 
-enum { CPU_ARGUMENTS = 4 };
+enum { CPU_ARGUMENTS = 4, CPU_PAGE = 4096 };
 
 typedef struct CpuOps CpuOps;
 typedef struct Cpu Cpu;
@@ -107,7 +110,9 @@ typedef enum {
     CPU_UNALIGNED,      /* access to `address` */
     CPU_BAD_STACK,      /* a routine was called with a misaligned stack pointer */
     CPU_TRAP,           /* an instruction raised an exception; `number` is the machine's */
-    CPU_ENGINE          /* the simulator gave up for a reason of its own; see `detail` */
+    CPU_ENGINE,         /* the simulator gave up for a reason of its own; see `detail` */
+    CPU_NOT_ENTERED     /* `call` could not be made (nested too deep, no memory; see `detail`): there
+                           is nothing to resume or to abandon */
 } CpuFault;
 
 typedef struct {
@@ -203,13 +208,14 @@ struct CpuOps {
     void (*stop)(Cpu *cpu);
     const CpuMachine *(*machine)(const Cpu *cpu); /* kept; once started */
 
+    /* False: the machine cannot reach it, or something is mapped there already. */
     bool (*map)(Cpu *cpu, uintptr_t start, uintptr_t end, unsigned access);
-    void (*unmap)(Cpu *cpu, uintptr_t start, uintptr_t end);
+    void (*unmap)(Cpu *cpu, uintptr_t start, uintptr_t end); /* all of it mapped */
     void (*code_changed)(Cpu *cpu, uintptr_t start, uintptr_t end);
-    /* What machine code has to call to reach routine `index`. */
+    /* What machine code has to call to reach routine `index`; stays the same once started. */
     uintptr_t (*routine_address)(const Cpu *cpu, unsigned index);
 
-    /* Enters machine code; answers stop->reason. */
+    /* Enters machine code, in the code zone or at the address of a routine; answers stop->reason. */
     CpuReason (*call)(Cpu *cpu, uintptr_t entry, const uintptr_t arguments[CPU_ARGUMENTS],
                       CpuStop *stop);
     void (*statistics)(const Cpu *cpu, CpuStatistics *statistics);
@@ -218,7 +224,8 @@ struct CpuOps {
 
     CpuReason (*resume)(Cpu *cpu, CpuStop *stop);
     void (*abandon)(Cpu *cpu);
-    /* From a routine or a condition; the thread is the processor's. Others ask the VM for a poll. */
+    /* From a routine or a condition, or for the next `call` or `resume` (P8). Other threads ask the VM
+     * for a poll. */
     void (*request_stop)(Cpu *cpu);
     /* Registers; numbers beyond the machine's are a bug. */
     uint64_t (*read_register)(Cpu *cpu, unsigned number);
@@ -226,7 +233,10 @@ struct CpuOps {
 
     /* Stops after `instructions` more (CPU_BUDGET); 0: no limit. One is a single step. */
     void (*set_budget)(Cpu *cpu, uint64_t instructions);
+    /* False: not in the code zone, no address of an instruction, or in a delay slot. Nothing stops
+     * between an instruction and its delay slot, but for faults. */
     bool (*set_breakpoint)(Cpu *cpu, uintptr_t pc, bool on);
+    /* False: empty, no room for more; off: no such one is set. */
     bool (*set_watchpoint)(Cpu *cpu, uintptr_t start, uintptr_t end, bool on);
     /* Remembers the pcs of the last `count` instructions; 0: none. */
     bool (*set_ring)(Cpu *cpu, unsigned count);
@@ -239,12 +249,12 @@ struct CpuOps {
     /* ---- Looking at code: needs no `start`. ---- */
 
     /* The machine of that name, or NULL. */
-    const CpuMachine *(*find_machine)(const char *name);
+    const CpuMachine *(*find_machine)(const Cpu *cpu, const char *name);
     /* Decodes the instruction in `bytes`, which would be executed at `address`. False: there is
-     * none; then *instruction is one unit of data. */
+     * none; then *instruction is one unit of data. NULL: it cannot. */
     bool (*disassemble)(Cpu *cpu, const CpuMachine *machine, const void *bytes, size_t size,
                         uintptr_t address, CpuInstruction *instruction);
-    /* members above: ABI 1 */
+    /* members above: ABI 3 */
 };
 
 #endif

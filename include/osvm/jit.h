@@ -18,6 +18,15 @@
  *      caller's fp at fp, as C compilers do.
  *  J5  What a machine needs besides (a scratch register, delay slots, long branches, constants
  *      that do not fit) is the back end's own affair; it may use JIT_REGISTERS' rest.
+ *  J6  The front end names what there is: registers, labels that stand once in the code, words of
+ *      the pool. Offsets fit in 32 bits, signed. SP is a base, is compared, and is written by
+ *      JIT_ADDRESS; otherwise only the instructions of the stack change it. Code does not run off
+ *      its end.
+ *  J7  The same instructions are encoded into the same bytes. Each takes instruction_bytes at most
+ *      and each stub stub_bytes: with as much room for all of them nothing is refused.
+ *
+ * An instance begins with struct JitBackEnd; the plugin's init fills in `ops`. What it keeps
+ * besides is its own affair; the front end looks at none of it.
  */
 #ifndef OSVM_JIT_H
 #define OSVM_JIT_H
@@ -25,7 +34,13 @@
 #include "osvm/plugin.h"
 #include "osvm/word.h"
 
-enum { OSVM_JIT_ABI = 2 };
+enum { OSVM_JIT_ABI = 3 };
+
+typedef struct JitOps JitOps;
+
+typedef struct {
+    const JitOps *ops;
+} JitBackEnd;
 
 /* ---- Registers ---- */
 
@@ -53,7 +68,7 @@ typedef enum {
     JIT_REGISTERS
 } JitRegister;
 
-enum { JIT_ARGUMENTS = 2, JIT_FLOAT_REGISTERS = 4 };
+enum { JIT_ARGUMENTS = 2, JIT_FLOAT_REGISTERS = 4, JIT_WORDS_MOST = 4095 };
 
 /* ---- Conditions ---- */
 
@@ -93,7 +108,7 @@ typedef enum {
     JIT_PUSH_LITERAL,  /* pool */
     JIT_PUSH_LOADED,   /* [b + value] */
     JIT_POP,           /* a */
-    JIT_DROP,          /* `value` words of the stack; negative: makes room */
+    JIT_DROP,          /* `value` words of the stack, JIT_WORDS_MOST at most; negative: makes room */
 
     JIT_ADD, /* a := a + b, and so on */
     JIT_SUBTRACT,
@@ -136,7 +151,7 @@ typedef enum {
     JIT_CALL_LOADED,  /* the address at [b + value]: a stub of the VM variables */
     JIT_CALL_LITERAL, /* pool: an inline cache */
     JIT_FRAME,        /* at the entry: return address and fp are pushed, fp := sp */
-    JIT_LEAVE,        /* sp := fp, fp popped, return, and drop `value` words */
+    JIT_LEAVE,        /* sp := fp, fp popped, return, and drop `value` words, up to JIT_WORDS_MOST */
     JIT_RETURN,       /* without a frame: return, and drop `value` words */
     JIT_TAKE_RETURN,  /* without a frame: [b + value] := return address, which leaves the stack */
     JIT_SET_RETURN,   /* without a frame: the return address, which lay nowhere, := a */
@@ -177,10 +192,12 @@ typedef struct {
     uint32_t count;
     uint32_t labels;      /* labels are 0 .. labels - 1 */
     uint32_t pool_words;  /* the pool lies right in front of the code */
-    Word address;         /* of the code, where it will be executed */
+    Word address;         /* of the code, where it will be executed; aligned */
     uint8_t *out;         /* where it is to be written now */
     uint32_t capacity;    /* bytes */
 } JitCode;
+
+enum { JIT_ALIGNMENT_MOST = 16 };
 
 /* ---- Stubs ---- */
 
@@ -220,22 +237,27 @@ typedef struct {
 
 /* ---- The vtable ---- */
 
-typedef struct {
+struct JitOps {
     size_t size; /* of this struct, when it was compiled */
 
     /* ---- Facts ---- */
     const char *machine;      /* name of the CpuMachine that runs the code (cpu.h) */
     bool return_on_stack;     /* a call leaves the return address at [sp], else in a register */
-    uint8_t code_alignment;   /* of methods */
+    uint8_t code_alignment;   /* of code: a power of two, JIT_ALIGNMENT_MOST at most */
+    uint8_t instruction_bytes; /* the most that one takes (J7) */
+    uint16_t stub_bytes;
     bool native;              /* the host is such a machine */
     const char *const *registers; /* machine register of each abstract one, JIT_REGISTERS names */
 
-    /* Bytes written; 0: they do not fit, or an instruction cannot be encoded. */
-    uint32_t (*encode)(const JitCode *code);
-    uint32_t (*encode_stub)(const JitStub *stub, const JitVariables *variables);
+    /* Bytes written, none of them behind `capacity`; 0: they do not fit, or an instruction cannot be
+     * encoded. What lies in [out + bytes, out + capacity) is unspecified then. */
+    uint32_t (*encode)(JitBackEnd *back_end, const JitCode *code);
+    uint32_t (*encode_stub)(JitBackEnd *back_end, const JitStub *stub,
+                            const JitVariables *variables);
     /* Code with its pool has been moved to `address`; may be NULL (J1). `out` is where to write. */
-    void (*moved)(Word address, uint8_t *out, uint32_t bytes, SWord distance);
-    /* members above: ABI 2 */
-} JitOps;
+    void (*moved)(JitBackEnd *back_end, Word address, uint8_t *out, uint32_t bytes,
+                  SWord distance);
+    /* members above: ABI 3 */
+};
 
 #endif

@@ -245,4 +245,13 @@ struct OsvmHost {
     /* members above: ABI 1.0 */
 };
 
+/* The plugin that a shim, or several, stand before; the instance itself if none does. Whoever asks
+ * for a plugin's name or its options asks it. */
+static inline const OsvmInstance *osvm_behind_shims(const OsvmInstance *instance)
+{
+    while (instance->host->inner)
+        instance = instance->host->inner;
+    return instance;
+}
+
 #endif

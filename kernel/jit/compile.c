@@ -326,11 +326,11 @@ static bool join_sections(Build *b)
 /* The encoded bytes go where the zone's next piece does. */
 static bool encode(Build *b, Piece *piece)
 {
-    enum { BYTES_MOST = 24 };
     Jit *jit = b->jit;
+    const JitOps *ops = jit->back_end->ops;
     uint32_t count = b->arrays.main.count + b->arrays.cold.count;
     Word pool_bytes = (Word)piece->pool_words * WORD_BYTES;
-    uint32_t capacity = count * BYTES_MOST;
+    uint32_t capacity = count * ops->instruction_bytes;
     if (pool_bytes + capacity > jit->end - jit->first) {
         build_refuse(b, "the code zone is too small for it");
         return false;
@@ -341,7 +341,7 @@ static bool encode(Build *b, Piece *piece)
     JitCode code = {.instructions = b->arrays.main.instructions, .count = count, .labels = b->labels,
                     .pool_words = piece->pool_words, .address = jit_code(piece),
                     .out = zone_writable(jit, jit_code(piece)), .capacity = capacity};
-    piece->code_bytes = jit->ops->encode(&code);
+    piece->code_bytes = ops->encode(jit->back_end, &code);
     return piece->code_bytes != 0;
 }
 

@@ -4,7 +4,7 @@
 #include "kernel/jit/jit_int.h"
 #include "kernel/vm/region.h"
 
-enum { ZONE_DEFAULT = 8 << 20, STUB_BYTES = 128 };
+enum { ZONE_DEFAULT = 8 << 20 };
 
 Word jit_zone_size(const Vm *vm)
 {
@@ -26,12 +26,13 @@ static const JitVariables variables = {
 static Word make_stub(Vm *vm, JitStubKind kind, unsigned routine, Word leave)
 {
     Jit *jit = jit_of(vm);
-    Word address = zone_reserve(vm, STUB_BYTES);
+    uint32_t capacity = jit->back_end->ops->stub_bytes;
+    Word address = zone_reserve(vm, capacity);
     if (!address)
         return 0;
     JitStub stub = {.kind = kind, .routine = routine, .address = address, .leave = leave,
-                    .out = zone_writable(jit, address), .capacity = STUB_BYTES};
-    uint32_t bytes = jit->ops->encode_stub(&stub, &variables);
+                    .out = zone_writable(jit, address), .capacity = capacity};
+    uint32_t bytes = jit->back_end->ops->encode_stub(jit->back_end, &stub, &variables);
     jit->free = address + bytes;
     jit_map_line(vm, address, bytes,
                  kind == JIT_STUB_ENTER ? "stub enter" : kind == JIT_STUB_LEAVE ? "stub leave"
@@ -44,15 +45,18 @@ static Word make_unlinked(Vm *vm, unsigned args)
 {
     Jit *jit = jit_of(vm);
     Build b;
-    Word address = zone_reserve(vm, STUB_BYTES);
-    if (!address)
-        return 0;
     build_open(&b, vm);
     build_stub_jump(&b, ROUTINE_SEND, args);
+    uint32_t capacity = b.section->count * jit->back_end->ops->instruction_bytes;
+    Word address = zone_reserve(vm, capacity);
+    if (!address) {
+        build_close(&b);
+        return 0;
+    }
     JitCode code = {.instructions = b.section->instructions, .count = b.section->count,
                     .address = address, .out = zone_writable(jit, address),
-                    .capacity = STUB_BYTES};
-    uint32_t bytes = b.failed ? 0 : jit->ops->encode(&code);
+                    .capacity = capacity};
+    uint32_t bytes = b.failed ? 0 : jit->back_end->ops->encode(jit->back_end, &code);
     build_close(&b);
     jit->free = address + bytes;
     jit_map_line(vm, address, bytes, "stub send");
@@ -104,18 +108,19 @@ bool jit_start(Vm *vm, Word start, Word end, OsvmError *error)
     const OsvmHost *host = vm->setup->host;
     if (!vm->setup->jit)
         return true;
-    const OsvmInstance *back_end = host->load(host, OSVM_JIT, NULL, OSVM_JIT_ABI, sizeof(JitOps),
+    const OsvmInstance *instance = host->load(host, OSVM_JIT, NULL, OSVM_JIT_ABI, sizeof(JitOps),
                                               error);
-    if (!back_end)
+    if (!instance)
         return false;
     Jit *jit = host->alloc(host, sizeof *jit);
     if (!jit)
         return refuse(vm, error, "no memory for the JIT");
-    *jit = (Jit){.ops = back_end->vtable, .start = start, .end = end, .memory = -1};
+    *jit = (Jit){.back_end = instance->state, .start = start, .end = end, .memory = -1};
     jit->stacks_end = stack_zone_end(vm);
     vm->jit.state = jit;
-    jit->threshold = (unsigned)back_end->host->option_number(back_end->host, "threshold");
-    jit->loop_threshold = (unsigned)back_end->host->option_number(back_end->host, "loop-threshold");
+    const OsvmHost *options = osvm_behind_shims(instance)->host;
+    jit->threshold = (unsigned)options->option_number(options, "threshold");
+    jit->loop_threshold = (unsigned)options->option_number(options, "loop-threshold");
     if (!zone_open(vm, error) || !processor_open(vm, error))
         return false;
     if (!make_stubs(vm) || !shared_make(vm))

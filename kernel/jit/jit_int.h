@@ -173,7 +173,7 @@ typedef struct {
 } BuildArrays;
 
 typedef struct Jit {
-    const JitOps *ops;
+    JitBackEnd *back_end;
     Cpu *cpu;              /* machine code runs on it */
     unsigned stack_alignment; /* where C is called */
     Cpu *wanted;           /* where it runs from the next entry on */

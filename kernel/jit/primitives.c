@@ -126,7 +126,7 @@ void unit_load_argument(Unit *u, unsigned to, unsigned index)
         op_ab(&u->b, JIT_MOVE, to, JIT_ARGUMENT_0 + index);
     else
         op_load(&u->b, to, JIT_SP,
-                (SWord)(u->b.jit->ops->return_on_stack + u->args - 1 - index) * WORD_BYTES,
+                (SWord)(u->b.jit->back_end->ops->return_on_stack + u->args - 1 - index) * WORD_BYTES,
                 WORD_SHIFT);
 }
 

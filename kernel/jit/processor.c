@@ -59,7 +59,7 @@ static bool start(Vm *vm, Processor *processor, OsvmError *error)
     Jit *jit = jit_of(vm);
     CpuSetup setup = {
         .size = sizeof setup,
-        .machine = jit->ops->machine,
+        .machine = jit->back_end->ops->machine,
         .routines = jit_routines,
         .routine_count = ROUTINE_COUNT,
         .code_start = jit->start,
@@ -70,7 +70,7 @@ static bool start(Vm *vm, Processor *processor, OsvmError *error)
     if (!map_all(vm, processor))
         return vm->setup->host->fail(error, OSVM_UNAVAILABLE,
                                      "processor '%s' cannot reach the VM's memory at 0x%" PRIxWORD
-                                     "; see --deterministic", processor->instance->plugin->name,
+                                     "; see --deterministic", osvm_behind_shims(processor->instance)->plugin->name,
                                      vm->region->start);
     if (vm->setup->trace_hash && processor->cpu->ops->simulated)
         processor->cpu->ops->set_trace(processor->cpu, true);
@@ -83,7 +83,7 @@ static int find_or_start(Vm *vm, const char *name, OsvmError *error)
     Jit *jit = jit_of(vm);
     const OsvmHost *host = vm->setup->host;
     for (unsigned i = 0; i < jit->processor_count && name; i++)
-        if (strcmp(jit->processors[i].instance->plugin->name, name) == 0)
+        if (strcmp(osvm_behind_shims(jit->processors[i].instance)->plugin->name, name) == 0)
             return (int)i;
     const OsvmInstance *instance =
         host->load(host, OSVM_CPU, name, OSVM_CPU_ABI, sizeof(CpuOps), error);
@@ -204,7 +204,8 @@ static bool enter(Vm *vm, Cpu *cpu)
     CpuReason reason = cpu->ops->call(cpu, jit_of(vm)->enter, arguments, &stop);
     while (reason != CPU_RETURNED) {
         if (!machine_stopped(vm, cpu, &stop)) {
-            cpu->ops->abandon(cpu);
+            if (stop.fault != CPU_NOT_ENTERED)
+                cpu->ops->abandon(cpu);
             return false;
         }
         reason = cpu->ops->resume(cpu, &stop);

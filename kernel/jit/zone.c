@@ -31,7 +31,7 @@ static int new_memory(const Jit *jit)
 /* Simulators only read the view that runs. */
 static void *map_run_view(const Jit *jit)
 {
-    int access = PROT_READ | (jit->ops->native ? PROT_EXEC : 0);
+    int access = PROT_READ | (jit->back_end->ops->native ? PROT_EXEC : 0);
     return mmap(word_pointer(jit->start), jit->end - jit->start, access, MAP_SHARED | MAP_FIXED,
                 jit->memory, 0);
 }
@@ -224,9 +224,9 @@ static void move_piece(Vm *vm, Piece *piece)
         pool[POOL_ENTRY] -= piece->distance;
     if (pool[POOL_FRAMED])
         pool[POOL_FRAMED] -= piece->distance;
-    if (jit->ops->moved)
-        jit->ops->moved(jit_code(piece), zone_writable(jit, jit_code(piece)), piece->code_bytes,
-                        -(SWord)piece->distance);
+    if (jit->back_end->ops->moved)
+        jit->back_end->ops->moved(jit->back_end, jit_code(piece), zone_writable(jit, jit_code(piece)),
+                                  piece->code_bytes, -(SWord)piece->distance);
     if (piece->kind == PIECE_METHOD) /* NOBARRIER: no object, see H5 */
         heap_store_unchecked(pool[POOL_CODE], 0, to);
 }

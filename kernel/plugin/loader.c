@@ -136,15 +136,6 @@ static int file_copy_to_memory(const char *file, OsvmError *error)
 
 /* --- One plugin ----------------------------------------------------------- */
 
-/* What a shim stands for, or the plugin itself. */
-static const OsvmInstance *loaded_real(const Loaded *loaded)
-{
-    const OsvmInstance *instance = &loaded->instance;
-    while (instance->host->inner)
-        instance = instance->host->inner;
-    return instance;
-}
-
 static void loaded_free(Loaded *loaded)
 {
     options_free(loaded->options);
@@ -361,7 +352,7 @@ static const OsvmInstance *load_selected(Plugins *plugins, const PluginRequest *
 static Loaded *find_loaded(Plugins *plugins, const PluginRequest *request, const char *name)
 {
     for (Loaded *loaded = plugins->loaded; loaded; loaded = loaded->next) {
-        const OsvmPlugin *plugin = loaded_real(loaded)->plugin;
+        const OsvmPlugin *plugin = osvm_behind_shims(&loaded->instance)->plugin;
         if (!loaded->is_inner && !loaded->selected && plugin->kind == request->kind &&
             loaded->heap_bits == request->heap_bits && strcmp(plugin->name, name) == 0)
             return loaded;

@@ -31,7 +31,7 @@ static Native *native_of(Cpu *cpu)
     return (Native *)cpu;
 }
 
-static const CpuMachine *native_find_machine(const char *name)
+static const CpuMachine *native_find_machine(const Cpu *cpu, const char *name)
 {
     return strcmp(name, host_machine.name) == 0 ? &host_machine : NULL;
 }
@@ -39,7 +39,7 @@ static const CpuMachine *native_find_machine(const char *name)
 static bool native_start(Cpu *cpu, const CpuSetup *setup, const OsvmHost *host, OsvmError *error)
 {
     Native *native = native_of(cpu);
-    if (!native_find_machine(setup->machine))
+    if (!native_find_machine(cpu, setup->machine))
         return host->fail(
             error, OSVM_UNAVAILABLE,
             "machine code for '%s' does not run natively here: this host is '%s'; use "

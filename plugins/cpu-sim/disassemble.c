@@ -15,7 +15,7 @@ const Machine *machine_named(const char *name)
     return NULL;
 }
 
-const CpuMachine *disassemble_find_machine(const char *name)
+const CpuMachine *disassemble_find_machine(const Cpu *cpu, const char *name)
 {
     const Machine *machine = machine_named(name);
     return machine ? &machine->face : NULL;

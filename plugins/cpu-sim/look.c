@@ -36,11 +36,23 @@ static bool condition_holds(Sim *sim, const CpuStop *stop)
     return !sim->condition || sim->condition(sim->context, &sim->cpu, stop);
 }
 
+/* Is it executed before the jump at `before` leads elsewhere? */
+static bool is_delay_slot(Sim *sim, uintptr_t before, uintptr_t pc)
+{
+    CpuInstruction one;
+    return sim->machine->delay_slots && in_code(sim, before) &&
+           disassemble_one(&sim->cpu, &sim->machine->face, (const void *)before,
+                           sim->code_end - before, before, &one) &&
+           one.delay_slot && pc == before + one.size;
+}
+
 /* Stops in front of the instruction at `pc` if there is a reason that has not stopped there
- * just now. */
+ * just now. The engine cannot stop between a jump and its delay slot: it stops behind both. */
 static bool stop_before(Sim *sim, uintptr_t pc)
 {
     CpuStop stop = {.reason = CPU_BREAKPOINT, .pc = pc};
+    if ((sim->budget == 0 || is_breakpoint(sim, pc)) && is_delay_slot(sim, sim->last_pc, pc))
+        return false;
     if (is_breakpoint(sim, pc) && pc != sim->passing && condition_holds(sim, &stop)) {
         run_stop_with(sim, &stop);
         return true;
@@ -73,7 +85,7 @@ static void at_instruction(uc_engine *uc, uint64_t address, uint32_t size, void 
     if ((sim->watch_hit && look_stop_for_watch(sim, pc)) || stop_before(sim, pc))
         return;
     sim->passing = 0;
-    if (sim->budget != UINT64_MAX)
+    if (sim->budget && sim->budget != UINT64_MAX)
         sim->budget--;
     if (sim->tracing)
         sim->hash = (sim->hash ^ (pc - sim->code_start)) * hash_factor;
@@ -214,7 +226,8 @@ static size_t breakpoint_bytes(const Sim *sim)
 bool look_set_breakpoint(Cpu *cpu, uintptr_t pc, bool on)
 {
     Sim *sim = sim_of(cpu);
-    if (!in_code(sim, pc) || pc % sim->machine->face.instruction_alignment)
+    unsigned alignment = sim->machine->face.instruction_alignment;
+    if (!in_code(sim, pc) || pc % alignment || (on && is_delay_slot(sim, pc - alignment, pc)))
         return false;
     if (!sim->breakpoints)
         sim->breakpoints = sim->host->alloc(sim->host, breakpoint_bytes(sim));

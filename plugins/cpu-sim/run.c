@@ -246,6 +246,8 @@ static CpuReason run(Sim *sim, CpuStop *stop)
     while (!over)
         over = stops(sim, start_engine(sim), stop);
     sim->passing = stop->pc;
+    if (stop->reason == CPU_FAULT) /* the engine may be no nearer than the block it is in */
+        register_set(sim, sim->machine->face.pc, stop->pc);
     if (stop->reason == CPU_FAULT && in_code(sim, stop->pc)) /* it was begun */
         sim->stopped_before = stop->pc + 1;
     if (stop->reason == CPU_RETURNED) {
@@ -306,9 +308,9 @@ static void set_up_call(Sim *sim, uintptr_t sp, uintptr_t entry, const uintptr_t
     register_set(sim, face->pc, entry);
 }
 
-static CpuReason engine_failure(CpuStop *stop, const char *why)
+static CpuReason refuse_call(CpuStop *stop, const char *why)
 {
-    *stop = (CpuStop){.reason = CPU_FAULT, .fault = CPU_ENGINE};
+    *stop = (CpuStop){.reason = CPU_FAULT, .fault = CPU_NOT_ENTERED};
     snprintf(stop->detail, sizeof stop->detail, "%s", why);
     return CPU_FAULT;
 }
@@ -321,11 +323,11 @@ CpuReason run_call(Cpu *cpu, uintptr_t entry, const uintptr_t arguments[CPU_ARGU
             sim->routines[sim->routine].name);
     uintptr_t sp = c_stack_pointer(sim);
     if (!sp)
-        return engine_failure(stop, "a call was made off the C stack, or it is full");
+        return refuse_call(stop, "a call was made off the C stack, or it is full");
     if (sim->depth == DEEPEST)
-        return engine_failure(stop, "calls are nested too deep");
+        return refuse_call(stop, "calls are nested too deep");
     if (!enter_activation(sim))
-        return engine_failure(stop, "the host has no memory left");
+        return refuse_call(stop, "the host has no memory left");
     sim->counts.entries++;
     set_up_call(sim, sp, entry, arguments);
     sim->passing = 0;

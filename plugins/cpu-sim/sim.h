@@ -232,7 +232,7 @@ bool stores_can_be_fixed(void);
 void translations_set_up(Sim *sim);
 
 /* disassemble.c */
-const CpuMachine *disassemble_find_machine(const char *name);
+const CpuMachine *disassemble_find_machine(const Cpu *cpu, const char *name);
 bool disassemble_one(Cpu *cpu, const CpuMachine *machine, const void *bytes, size_t size,
                      uintptr_t address, CpuInstruction *instruction);
 void disassemble_close(Sim *sim);

@@ -133,6 +133,8 @@ static void read_operand(const cs_insn *raw, const cs_x86_op *from, CpuInstructi
         operand->value = from->imm;
         operand->code_offset = encoding->imm_offset;
         operand->code_size = encoding->imm_offset ? encoding->imm_size : 0;
+        if (operand->code_offset + operand->code_size > raw->size) /* Capstone says 4 for some bytes */
+            operand->code_size = (uint8_t)(raw->size - operand->code_offset);
         break;
     case X86_OP_MEM:
         operand = operand_add(instruction, CPU_OPERAND_MEMORY);

@@ -74,11 +74,10 @@ static void switching(Emit *e, const JitStub *stub, const JitVariables *v)
     resume(e, v);
 }
 
-uint32_t x64_encode_stub(const JitStub *stub, const JitVariables *variables)
+uint32_t x64_encode_stub(JitBackEnd *back_end, const JitStub *stub, const JitVariables *variables)
 {
-    enum { BYTES_MOST = 128 };
     Emit e = {.out = stub->out};
-    if (stub->capacity < BYTES_MOST)
+    if (stub->capacity < STUB_MOST)
         return 0;
     switch (stub->kind) {
     case JIT_STUB_ENTER: enter(&e, variables); break;

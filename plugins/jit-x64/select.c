@@ -446,7 +446,7 @@ static void aim(const Select *s)
     }
 }
 
-uint32_t x64_encode(const JitCode *code)
+uint32_t x64_encode(JitBackEnd *back_end, const JitCode *code)
 {
     uint32_t labels[code->labels + 1];
     Select s = {.code = code, .labels = labels, .e = {.out = code->out}};

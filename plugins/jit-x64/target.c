@@ -23,6 +23,8 @@ static const JitOps ops = {
     .machine = "x64",
     .return_on_stack = true,
     .code_alignment = 16,
+    .instruction_bytes = EMIT_MOST,
+    .stub_bytes = STUB_MOST,
 #ifdef __x86_64__
     .native = true,
 #endif
@@ -49,6 +51,12 @@ static const OsvmOption options[] = {
     {0},
 };
 
+static bool x64_init(void *state, const OsvmHost *host, OsvmError *error)
+{
+    ((JitBackEnd *)state)->ops = &ops;
+    return true;
+}
+
 OSVM_DEFINE_PLUGIN = {
     OSVM_PLUGIN_HEAD(OSVM_JIT, WORD_BITS),
     .name = "x64",
@@ -58,5 +66,9 @@ OSVM_DEFINE_PLUGIN = {
     .vtable_abi = OSVM_JIT_ABI,
     .vtable = &ops,
     .vtable_size = sizeof ops,
+    .state_size = sizeof(JitBackEnd),
+    .state_version = 1,
     .options = options,
+    .init = x64_init,
+    .reloaded = x64_init,
 };

@@ -13,9 +13,10 @@
 extern const uint8_t x64_registers[JIT_REGISTERS];
 
 /* select.c */
-uint32_t x64_encode(const JitCode *code);
+uint32_t x64_encode(JitBackEnd *back_end, const JitCode *code);
 
 /* abi.c */
-uint32_t x64_encode_stub(const JitStub *stub, const JitVariables *variables);
+enum { STUB_MOST = 128 };
+uint32_t x64_encode_stub(JitBackEnd *back_end, const JitStub *stub, const JitVariables *variables);
 
 #endif

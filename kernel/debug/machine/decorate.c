@@ -14,7 +14,7 @@ static int number_of(const CpuMachine *machine, const char *name)
 
 void decorator_init(Decorator *d, Vm *vm, const CpuMachine *machine)
 {
-    const char *const *names = jit_of(vm)->ops->registers;
+    const char *const *names = jit_of(vm)->back_end->ops->registers;
     *d = (Decorator){
         .vm = vm,
         .vm_register = number_of(machine, names[JIT_VM]),

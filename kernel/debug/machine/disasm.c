@@ -199,19 +199,18 @@ static bool open_listing(Disassembly *d)
     d->origins = d->cpu ? host->alloc(host, ORIGINS_MAX * sizeof *d->origins) : NULL;
     if (!d->origins)
         return false;
-    const CpuOps *ops = d->cpu->vtable;
+    Cpu *cpu = d->cpu->state;
     d->listing = (Listing){
         .vm = d->vm,
-        .cpu = d->cpu->state,
-        .cpu_ops = ops,
-        .machine = ops->find_machine(jit_of(d->vm)->ops->machine),
+        .cpu = cpu,
+        .machine = cpu->ops->find_machine(cpu, jit_of(d->vm)->back_end->ops->machine),
         .bytecodes = d->what->bytecodes,
         .source = d->what->show_source,
         .json = d->what->json,
     };
     if (!d->listing.machine)
         return fail(d, OSVM_UNAVAILABLE, "nothing here takes code for '%s' apart",
-                    jit_of(d->vm)->ops->machine);
+                    jit_of(d->vm)->back_end->ops->machine);
     jit_of(d->vm)->installed = piece_installed;
     jit_of(d->vm)->installed_context = d;
     return true;

@@ -32,8 +32,8 @@ typedef struct {
 static void take_apart(const Printer *p, Word at, CpuInstruction *instruction)
 {
     Word end = jit_code(p->piece) + p->piece->code_bytes;
-    p->listing->cpu_ops->disassemble(p->listing->cpu, p->listing->machine, word_pointer(at),
-                                     end - at, at, instruction);
+    p->listing->cpu->ops->disassemble(p->listing->cpu, p->listing->machine, word_pointer(at), end - at,
+                                      at, instruction);
 }
 
 static void add_label(Printer *p, uintptr_t target)

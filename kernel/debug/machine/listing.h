@@ -15,7 +15,6 @@ typedef struct {
 typedef struct {
     Vm *vm;
     Cpu *cpu;                  /* takes instructions apart */
-    const CpuOps *cpu_ops;
     const CpuMachine *machine; /* the code's */
     bool bytecodes, source, json;
 } Listing;

@@ -18,7 +18,8 @@ static const char *fault_text(CpuFault fault)
         [CPU_NO_FAULT] = "no fault", [CPU_ILLEGAL] = "illegal instruction",
         [CPU_WILD_JUMP] = "jump to where no code is", [CPU_BAD_READ] = "read outside of memory",
         [CPU_BAD_WRITE] = "write outside of memory", [CPU_UNALIGNED] = "unaligned access",
-        [CPU_BAD_STACK] = "misaligned stack", [CPU_TRAP] = "trap", [CPU_ENGINE] = "simulator"};
+        [CPU_BAD_STACK] = "misaligned stack", [CPU_TRAP] = "trap", [CPU_ENGINE] = "simulator",
+        [CPU_NOT_ENTERED] = "it could not be entered"};
     return texts[fault];
 }
 

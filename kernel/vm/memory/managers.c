@@ -49,10 +49,7 @@ bool managers_load(Vm *vm, OsvmError *error)
 
 const char *managers_collector_name(const Vm *vm)
 {
-    const OsvmInstance *instance = vm->collector;
-    while (instance->host->inner)
-        instance = instance->host->inner;
-    return instance->plugin->name;
+    return osvm_behind_shims(vm->collector)->plugin->name;
 }
 
 /* A collector starts with old space empty. What is there, the free chunks of the one

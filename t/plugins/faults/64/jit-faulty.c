@@ -25,14 +25,15 @@ static const struct {
 };
 
 static JitOps ops;
-static uint32_t (*sound_encode)(const JitCode *code);
-static uint32_t (*sound_encode_stub)(const JitStub *stub, const JitVariables *variables);
+static uint32_t (*sound_encode)(JitBackEnd *back_end, const JitCode *code);
+static uint32_t (*sound_encode_stub)(JitBackEnd *back_end, const JitStub *stub,
+                                     const JitVariables *variables);
 static int32_t routines;
 
-static uint32_t encode(const JitCode *code)
+static uint32_t encode(JitBackEnd *back_end, const JitCode *code)
 {
     static unsigned pieces;
-    uint32_t bytes = sound_encode(code);
+    uint32_t bytes = sound_encode(back_end, code);
     const char *wanted = getenv("FAULT");
     if (!bytes || code->count < 8 || ++pieces != FAULT_AFTER)
         return bytes;
@@ -44,15 +45,14 @@ static uint32_t encode(const JitCode *code)
     return bytes;
 }
 
-static uint32_t encode_stub(const JitStub *stub, const JitVariables *variables)
+static uint32_t encode_stub(JitBackEnd *back_end, const JitStub *stub, const JitVariables *variables)
 {
     routines = variables->routines;
-    return sound_encode_stub(stub, variables);
+    return sound_encode_stub(back_end, stub, variables);
 }
 
 static bool init(void *state, const OsvmHost *host, OsvmError *error)
 {
-    (void)state;
     const char *file = getenv("REAL_JIT");
     void *library = file ? dlopen(file, RTLD_NOW | RTLD_LOCAL) : NULL;
     const OsvmPlugin *real = library ? dlsym(library, "osvm_plugin") : NULL;
@@ -63,6 +63,7 @@ static bool init(void *state, const OsvmHost *host, OsvmError *error)
     ops.encode = encode;
     sound_encode_stub = ops.encode_stub;
     ops.encode_stub = encode_stub;
+    ((JitBackEnd *)state)->ops = &ops;
     return true;
 }
 
@@ -82,6 +83,7 @@ OSVM_DEFINE_PLUGIN = {
     .vtable_abi = OSVM_JIT_ABI,
     .vtable = &ops,
     .vtable_size = sizeof ops,
+    .state_size = sizeof(JitBackEnd), /* the sound one keeps nothing else */
     .options = options,
     .init = init,
 };

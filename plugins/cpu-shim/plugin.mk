@@ -1,0 +1,2 @@
+WIDTHS_cpu-shim := any
+VARIANTS_cpu-shim := checked

@@ -1,0 +1,1 @@
+VARIANTS_jit-shim := checked

@@ -1,0 +1,94 @@
+#!/usr/bin/env perl
+# Processors and back ends that break one rule each (t/plugins/breaches): the conformance suites find all of
+# them, and the shims those that show at the border.
+use strict;
+use warnings;
+use Test::More;
+
+my $build = $ENV{BUILD} || 'build';
+my $any = "$build/lib/osvm/any";
+plan skip_all => 'built without JIT' unless -e "$any/cpu-sim.so";
+
+# What the suite says, and the signal or exit status it ends with.
+sub judge {
+    my ($program, $plugin, %environment) = @_;
+    local @ENV{keys %environment} = values %environment;
+    my $said = `BUILD=$build timeout 120 $build/t/$program $plugin 2>&1`;
+    return ($?, $said);
+}
+
+sub found {
+    my ($what, $status, $said, $expected) = @_;
+    isnt($status, 0, "$what is refused");
+    like($said, $expected, "$what: says why") or diag(join "\n", grep { /^not ok|rule broken|Bail/ } split /\n/, $said);
+}
+
+# [fault, what the suite says, what the shim says; undef: it does not see it]
+my $rule = qr/rule broken at .*: /;
+my @cpu = (
+    ['keeps-old-code', qr/^not ok .*\(P2\)/m],
+    ['ignores-access', qr/^not ok .*\(P1\)/m],
+    ['keeps-mapped', qr/^not ok .*\(P1\)/m],
+    ['one-address', qr/^not ok .*have one address/m, qr/${rule}routines sum and nested are both at/],
+    ['loses-requests', qr/^not ok .*\(P6\)/m, qr/${rule}a stop was requested, and .* \(P6\)/],
+    ['loses-pc', qr/^not ok .*neither is lost \(P6\)/m, qr/${rule}0x\w+ was written into the pc, and is not there \(P6\)/],
+    ['wrong-stop', qr/^not ok .*at it \(P5\)/m, qr/${rule}the processor stops at .* but its pc is .* \(P5\)/],
+    ['wrong-result', qr/^not ok .*arguments and result/m],
+    ['forgets-registers', qr/^not ok .*registers are read as written/m],
+    ['late-budget', qr/^not ok .*two instructions, and not one more/m],
+    ['backward-ring', qr/^not ok .*in order, the newest last/m],
+    ['traces-nothing', qr/^not ok .*off, it is 0/m, qr/${rule}nothing is traced, and its hash is 0x7/],
+    ['forgets-entries', qr/^not ok .*entries are counted/m],
+    ['long-instructions', qr/^not ok .*has an instruction of flow/m, qr/${rule}(of \d+ bytes at .* an instruction takes|\d+ bytes at)/],
+    ['asks-nobody', qr/^not ok .*a condition that does not hold/m],
+    ['watches-nothing', qr/^not ok .*a store to it/m],
+    ['nests-nothing', qr/^not ok .*six deep \(P7\)/m],
+    ['keeps-calls', qr/^not ok .*\(P[57]\)/m],
+    ['keeps-memory', qr/^not ok .*all memory is given back/m],
+    ['any-machine', qr/^not ok .*another is not/m, qr/${rule}machine pdp-7 was asked for, x64 is answered/],
+);
+for (@cpu) {
+    my ($fault, $suite, $shim) = @$_;
+    my $plugin = "$build/t/plugins/breaches/any/cpu-breach.so,behind=$any/cpu-sim.so,fault=$fault";
+    found("cpu: $fault", judge('cpu_conformance', $plugin, OSVM_MACHINE => 'x64', OSVM_SHIM => 'no'), $suite);
+    found("cpu: $fault, shim", judge('cpu_conformance', $plugin, OSVM_MACHINE => 'x64', OSVM_SHIM => 'only'), $shim)
+        if $shim;
+}
+my ($status) = judge('cpu_conformance', "$build/t/plugins/breaches/any/cpu-breach.so,behind=$any/cpu-sim.so",
+    OSVM_MACHINE => 'x64');
+is($status, 0, 'cpu: without a fault it passes');
+
+my @jit = (
+    ['subtracts', qr/^not ok .*arithmetic/m],
+    ['takes-equal-for-less', qr/^not ok .*branches/m],
+    ['mixes-registers', qr/^not ok .*arithmetic/m],
+    ['forgets-high-bits', qr/^not ok .*arithmetic with constants/m],
+    ['short-literals', qr/^not ok .*a pool of many words/m],
+    ['writes-behind', qr/^not ok .*nothing else is written/m, qr/${rule}encode wrote 0 bytes behind/],
+    ['writes-pool', qr/^not ok .*nothing else is written/m, qr/${rule}encode wrote 1 bytes in front of the code, where the pool is \(J2\)/],
+    ['writes-too-much', qr/^not ok .*nothing else is written/m, qr/${rule}encode answers \d+ bytes; there is room for/],
+    ['refuses', qr/^not ok /m, qr/${rule}\d+ instructions of \d+ bytes at most were refused, .* \(J7\)/],
+    ['unstable', qr/^not ok .*the same the second time \(J7\)/m, qr/${rule}\d+ instructions for .* were encoded into .* \(J7\)/],
+    ['fixed-in-place', qr/^not ok .*and elsewhere \(J1\)/m, qr/${rule}the code depends on where it lies: .* \(J1\)/],
+    ['wrong-offsets', qr/^not ok /m],
+    ['changes-values', qr/^not ok .*the instructions are what they were/m, qr/${rule}instruction 0, .* has been changed/],
+    ['longer-than-said', qr/^not ok .* is refused/m, qr/${rule}1 instructions of 6 bytes at most were refused, .* \(J7\)/],
+    ['takes-anything', qr/^not ok .*an unknown operation is refused/m],
+    ['one-name-twice', qr/^not ok .*each register has a name of its own/m, qr/names one twice/],
+    ['loses-arguments', qr/^not ok .*leaf: RECEIVER and the ARGUMENTs are kept/m],
+    ['leaf-is-none', qr/^not ok .*leaf/m],
+);
+SKIP: {
+    skip 'no back end for the breaches', 1 unless -e "$build/lib/osvm/64/jit-x64.so";
+    @jit = @jit[grep { $_ % 3 == 0 } 0 .. $#jit] if $build =~ /sanitize/ && !$ENV{OSVM_TEST_LONG};
+    for (@jit) {
+        my ($fault, $suite, $shim) = @$_;
+        my @environment = (BREACH_FAULT => $fault, BREACH_BEHIND => "$build/lib/osvm/64/jit-x64.so",
+            OSVM_SAMPLE => 7);
+        my $plugin = "$build/t/plugins/breaches/64/jit-breach.so";
+        found("jit: $fault", judge('heap_jit_conformance.64', $plugin, @environment, OSVM_SHIM => 'no'), $suite);
+        found("jit: $fault, shim", judge('heap_jit_conformance.64', $plugin, @environment, OSVM_SHIM => 'only'), $shim)
+            if $shim;
+    }
+}
+done_testing();
