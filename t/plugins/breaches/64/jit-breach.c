@@ -81,7 +81,7 @@ static uint32_t spoil_bytes(Breach *breach, const JitCode *code, uint32_t bytes)
             last->offset--;
         break;
     case CHANGES_VALUES:
-        code->instructions[0].value++;
+        code->instructions[0].value ^= 1;
         break;
     default:
         break;
