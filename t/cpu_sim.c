@@ -7,7 +7,7 @@
 #include "tap.h"
 
 /* The leak checker of the sanitizer dies of the memory that the engine keeps. */
-int __lsan_is_turned_off(void);
+__attribute__((visibility("default"))) int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
 {
     return 1;
