@@ -73,7 +73,7 @@ static void link_tree(Objects *objects, size_t first, size_t end)
 
 enum { MOST_OPTIONS = 8 };
 
-static RigOption options[MOST_OPTIONS + 1];
+static PluginOption options[MOST_OPTIONS + 1];
 
 static double processor_seconds(void)
 {
@@ -104,7 +104,7 @@ static void run(const char *file, const Workload *workload, size_t bytes)
     uint64_t total = r->mark_time + r->sweep_time + r->compact_time;
     printf("%s w%d  %-32s %9" PRIu64 " objects %5" PRIu64 " MB  mark %6.3f s  all %6.3f s"
            "  processor %6.3f s  moved %" PRIu64 " MB\n",
-           rig.plugin->name, WORD_BITS, workload->name, r->live_objects,
+           rig.collector.plugin->name, WORD_BITS, workload->name, r->live_objects,
            r->live_bytes >> 20, (double)r->mark_time / 1e6, (double)total / 1e6, processor,
            r->moved_bytes >> 20);
     fflush(stdout);
@@ -119,7 +119,7 @@ int main(int argc, char **argv)
     for (char *value; first < argc && first <= MOST_OPTIONS && (value = strchr(argv[first], '='));
          first++) {
         *value = 0;
-        options[first - 1] = (RigOption){argv[first], value + 1};
+        options[first - 1] = (PluginOption){argv[first], value + 1};
     }
     for (int i = first; i < argc; i++)
         for (size_t w = 0; w < sizeof workloads / sizeof workloads[0]; w++)

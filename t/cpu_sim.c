@@ -6,13 +6,6 @@
 #include "support/cpu_rig.h"
 #include "tap.h"
 
-/* The leak checker of the sanitizer dies of the memory that the engine keeps. */
-__attribute__((visibility("default"))) int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void)
-{
-    return 1;
-}
-
 static CpuRig rig;
 
 static void enter(int program, uintptr_t a, uintptr_t b, CpuStop *stop)

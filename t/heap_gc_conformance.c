@@ -2,7 +2,7 @@
  *
  *     heap_gc_conformance.64 [PLUGIN.so...]    without arguments: those of the build
  */
-// LINK: t/support/confession.c t/support/mock_host.c t/support/mock_mm.c t/support/gc_rig.c t/support/gc_judge.c t/support/gc_shadow.c
+// LINK: t/support/confession.c t/support/mock_host.c t/support/mock_mm.c t/support/plugin_user.c t/support/gc_rig.c t/support/gc_judge.c t/support/gc_shadow.c
 #include <glob.h>
 
 #include "support/confession.h"
@@ -73,7 +73,7 @@ static size_t collect_nothing(Rig *rig)
 
 /* Random events against the shadow model. */
 static void test_random(const char *file, const char *shim, uint64_t seed,
-                        const RigOption *options, const char *what)
+                        const PluginOption *options, const char *what)
 {
     Rig rig;
     Shadow shadow;
@@ -273,7 +273,7 @@ static void test_all(const char *file, const char *shim)
     test_buffers(file);
     test_no_side_tables(file);
     test_deep(file, production && getenv("OSVM_TEST_LONG") ? 10000000 : 300000);
-    static const RigOption small[] = {{"mark-stack", "1"}, {0}}, all[] = {{"all", "yes"}, {0}},
+    static const PluginOption small[] = {{"mark-stack", "1"}, {0}}, all[] = {{"all", "yes"}, {0}},
                            threads[] = {{"threads", "3"}, {0}}, lazy[] = {{"lazy", "yes"}, {0}},
                            all_threads[] = {{"all", "yes"}, {"threads", "3"}, {"mark-stack", "1"}, {0}};
     for (uint64_t seed = 1; seed <= 8; seed++) {

@@ -42,7 +42,8 @@ static bool make_memory(CpuRig *rig)
         return false;
     rig->code = map(RIG_CODE_BYTES, PROT_READ | PROT_EXEC, MAP_SHARED, rig->memory);
     rig->writable = map(RIG_CODE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, rig->memory);
-    rig->data = map(RIG_DATA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    /* The page behind the data is nobody's: what a processor maps for itself cannot lie there. */
+    rig->data = map(RIG_DATA_BYTES + CPU_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
     return rig->code && rig->writable && rig->data;
 }
 
@@ -108,7 +109,7 @@ size_t cpu_rig_close(CpuRig *rig)
     if (rig->writable)
         munmap(rig->writable, RIG_CODE_BYTES);
     if (rig->data)
-        munmap(rig->data, RIG_DATA_BYTES);
+        munmap(rig->data, RIG_DATA_BYTES + CPU_PAGE);
     if (rig->memory >= 0)
         close(rig->memory);
     *rig = (CpuRig){.memory = -1};

@@ -34,6 +34,7 @@ void suite_memory(void)
     unsigned word = suite_machine()->bits / 8;
     uintptr_t data = (uintptr_t)rig->data;
     suite_returns(PROGRAM_STORE, data + RIG_DATA_BYTES - word, 1, 0, 8, "the last word");
+    faults_at(PROGRAM_STORE, data + RIG_DATA_BYTES, CPU_BAD_WRITE, "the word behind it");
     test(!map_data(0, RIG_DATA_BYTES, CPU_READ), "mapping twice is refused (P1)");
     test(!map_data(CPU_PAGE, CPU_PAGE, CPU_READ), "so is a part of what is mapped (P1)");
     uintptr_t page = suite_routine(SUM) & ~(uintptr_t)(CPU_PAGE - 1);

@@ -1,112 +1,16 @@
 #include "gc_rig.h"
 
-#include <dlfcn.h>
-
-/* ---- The host of the plugin ---- */
-
-static const char *option_value(const OsvmHost *host, const char *name)
-{
-    const Rig *rig = host->kernel;
-    for (const RigOption *option = rig->setup.options; option && option->name; option++)
-        if (strcmp(option->name, name) == 0)
-            return option->value;
-    for (const OsvmOption *option = rig->plugin->options; option && option->name; option++)
-        if (strcmp(option->name, name) == 0)
-            return option->value;
-    REQUIRE(false, "the plugin asks for option '%s', which it does not have", name);
-}
-
-static bool host_option_flag(const OsvmHost *host, const char *name)
-{
-    return strcmp(option_value(host, name), "yes") == 0;
-}
-
-static int64_t host_option_number(const OsvmHost *host, const char *name)
-{
-    return strtoll(option_value(host, name), NULL, 0);
-}
-
-static void *host_alloc(const OsvmHost *host, size_t size)
-{
-    (void)host;
-    return calloc(1, size);
-}
-
-static void *host_resize(const OsvmHost *host, void *block, size_t old_size, size_t new_size)
-{
-    (void)host, (void)old_size;
-    return realloc(block, new_size);
-}
-
-static void host_free(const OsvmHost *host, void *block, size_t size)
-{
-    (void)host, (void)size;
-    free(block);
-}
-
-__attribute__((format(printf, 3, 4)))
-static void host_log(const OsvmHost *host, OsvmLogLevel level, const char *format, ...)
-{
-    (void)host, (void)level, (void)format;
-}
-
-__attribute__((format(printf, 3, 4)))
-static bool host_fail(OsvmError *error, OsvmStatus status, const char *format, ...)
-{
-    va_list arguments;
-    if (!error)
-        return false;
-    error->status = status;
-    va_start(arguments, format);
-    vsnprintf(error->message, sizeof error->message, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
-static OsvmHost plugin_host(Rig *rig)
-{
-    return (OsvmHost){
-        .size = sizeof(OsvmHost), .abi_major = OSVM_ABI_MAJOR, .abi_minor = OSVM_ABI_MINOR,
-        .signature = OSVM_SIGNATURE, .kernel = rig, .alloc = host_alloc, .resize = host_resize,
-        .free = host_free, .log = host_log, .fail = host_fail, .option_flag = host_option_flag,
-        .option_number = host_option_number, .option_text = option_value,
-    };
-}
-
 /* ---- Opening and closing ---- */
 
-static bool fail(Rig *rig, const char *what, const char *detail)
-{
-    snprintf(rig->error, sizeof rig->error, "%s: %s", what, detail);
-    return false;
-}
-
-static const OsvmPlugin *load(Rig *rig, const char *file, void **library)
-{
-    *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-    const OsvmPlugin *plugin = *library ? dlsym(*library, "osvm_plugin") : NULL;
-    if (!*library)
-        fail(rig, file, dlerror());
-    else if (!plugin || plugin->magic != OSVM_MAGIC || plugin->kind != OSVM_GC ||
-             plugin->heap_bits != WORD_BITS || plugin->vtable_abi != OSVM_GC_ABI) {
-        fail(rig, file, "is no collector for this heap");
-        return NULL;
-    }
-    return plugin;
-}
-
 /* Makes the plugin's instance the heap's collector, in front of what was it. */
-static bool make_instance(Rig *rig, const OsvmPlugin *plugin, void **state)
+static bool make_instance(Rig *rig, PluginUser *user, const char *file)
 {
-    OsvmError error;
-    rig->plugin_host = plugin_host(rig);
-    *state = calloc(1, plugin->state_size);
-    if (!*state)
-        return fail(rig, "state", "no memory");
-    if (plugin->init && !plugin->init(*state, &rig->plugin_host, &error))
-        return fail(rig, "init", error.message);
-    Gc *gc = *state;
-    gc->ops = plugin->vtable;
+    PluginChoice choice = {.file = file, .kind = OSVM_GC, .vtable_abi = OSVM_GC_ABI,
+                           .heap_bits = WORD_BITS, .options = rig->setup.options};
+    if (!plugin_open(user, &choice, rig->error, sizeof rig->error))
+        return false;
+    Gc *gc = user->state;
+    gc->ops = user->plugin->vtable;
     gc->heap = rig->heap;
     gc->inner = rig->gc;
     rig->gc = rig->heap->gc = gc;
@@ -115,13 +19,8 @@ static bool make_instance(Rig *rig, const OsvmPlugin *plugin, void **state)
 
 static bool make_collectors(Rig *rig)
 {
-    rig->plugin = load(rig, rig->setup.file, &rig->library);
-    if (!rig->plugin || !make_instance(rig, rig->plugin, &rig->state))
-        return false;
-    if (!rig->setup.shim)
-        return true;
-    const OsvmPlugin *shim = load(rig, rig->setup.shim, &rig->shim_library);
-    return shim && make_instance(rig, shim, &rig->shim_state);
+    return make_instance(rig, &rig->collector, rig->setup.file) &&
+           (!rig->setup.shim || make_instance(rig, &rig->shim, rig->setup.shim));
 }
 
 static size_t pages(size_t bytes, size_t fallback, size_t page)
@@ -163,19 +62,12 @@ bool rig_open(Rig *rig, const RigSetup *setup)
 
 void rig_close(Rig *rig)
 {
-    if (rig->gc) {
+    if (rig->gc)
         rig->gc->ops->stop(rig->gc);
-        if (rig->plugin->fini)
-            rig->plugin->fini(rig->state);
-    }
-    free(rig->state);
-    free(rig->shim_state);
     mock_mm_close(&rig->mm);
+    plugin_close(&rig->shim);
+    plugin_close(&rig->collector);
     mock_host_free(rig->host);
-    if (rig->shim_library)
-        dlclose(rig->shim_library);
-    if (rig->library)
-        dlclose(rig->library);
 }
 
 /* ---- Working with it ---- */

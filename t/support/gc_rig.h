@@ -9,17 +9,12 @@
 #define OSVM_T_GC_RIG_H
 
 #include "mock_mm.h"
-#include "osvm/plugin.h"
-
-typedef struct {
-    const char *name;  /* option of the plugin */
-    const char *value; /* as on the command line */
-} RigOption;
+#include "plugin_user.h"
 
 typedef struct {
     const char *file;         /* of the plugin */
     const char *shim;         /* file of the collector shim to put in front, or NULL */
-    const RigOption *options; /* closed by an entry without name; NULL: defaults */
+    const PluginOption *options; /* closed by an entry without name; NULL: defaults */
     size_t young_bytes;       /* eden; 0: 1 MiB */
     size_t old_bytes;         /* old space at first; 0: 4 MiB */
     size_t limit_bytes;       /* old space at most; 0: four times old_bytes */
@@ -30,10 +25,7 @@ typedef struct {
     MockHost *host;
     Heap *heap;
     MockMm mm;
-    void *library, *shim_library;
-    const OsvmPlugin *plugin; /* the collector, behind the shim if there is one */
-    OsvmHost plugin_host;
-    void *state, *shim_state;
+    PluginUser collector, shim;
     Gc *gc;                 /* what heap.gc is: the shim, or the collector */
     GcResult result;        /* of the last collection */
     char error[2048];
