@@ -131,7 +131,7 @@ $(BUILD)/t/plugins/%.so: $(BUILD)/obj/any/t/plugins/%.o
 	$(Q)$(CC) -shared $(LINK) -o $@ $<
 
 # The leak checker takes wrong bounds for thread-local variables of loaded libraries, and dies of them.
-PROVE     = $(if $(SANITIZE),LSAN_OPTIONS=use_tls=0) OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) CC='$(CC)' prove -j2 -e ''
+PROVE     = $(if $(SANITIZE),LSAN_OPTIONS=use_tls=0:print_suppressions=0) OSVM=$(abspath $(BUILD))/osvm BUILD=$(abspath $(BUILD)) CC='$(CC)' prove -j2 -e ''
 test test-long: all $(PROGRAMS) $(FIXTURES)
 	$(if $(filter test-long,$@),OSVM_TEST_LONG=1) $(PROVE) $(PROGRAMS) $(wildcard t/*.t t/*/*.t)
 bench: all $(BENCHES)
