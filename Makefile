@@ -88,11 +88,18 @@ libs      = $(patsubst %,$(BUILD)/obj/lib%$(2).a,$(1))
 define plugin_rule
 PLUGINS += $(BUILD)/lib/osvm/$(2)/$(1)$(3).so
 $(call objects,$(2)$(3),$(SRC_$(1))): CFLAGS_PLUGIN = $$(CFLAGS_$(1))
+$(call objects,$(2)$(3),$(SRC_$(1))) $(BUILD)/lib/osvm/$(2)/$(1)$(3).so: $(BUILD)/obj/$(1).flags
 $(BUILD)/lib/osvm/$(2)/$(1)$(3).so: $(call objects,$(2)$(3),$(SRC_$(1))) $(call libs,$(filter-out kernel,$(LIBS)),$(3))
 	$$(call SAY,ld,$$@)
 	@mkdir -p $$(@D)
-	$(Q)$$(CC) $$(SHARED) $$(LINK) -o $$@ $$^ $$(LDLIBS_$(1)) -lm
+	$(Q)$$(CC) $$(SHARED) $$(LINK) -o $$@ $$(filter %.o %.a,$$^) $$(LDLIBS_$(1)) -lm
 endef
+# Changed flags in a plugin.mk rebuild the plugin.
+define plugin_flags_rule
+$(BUILD)/obj/$(1).flags: FORCE ; $$(call stamp,$$(strip $$(CFLAGS_$(1)) \
+    $$(foreach s,$$(SRC_$(1)),$$(CFLAGS_$$s)) $$(LDLIBS_$(1))))
+endef
+$(foreach p,$(HEAP_PLUGINS) $(PRIM_PLUGINS),$(eval $(call plugin_flags_rule,$p)))
 variants  = $(subst production,,$(subst checked,.checked,$(or $(VARIANTS_$(1)),production checked)))
 $(foreach p,$(HEAP_PLUGINS) $(PRIM_PLUGINS),$(foreach w,$(or $(WIDTHS_$p),32 64),\
     $(foreach v,$(or $(VARIANTS_$p),production checked),\
@@ -124,8 +131,7 @@ $(foreach t,$(shell grep -ls '^// LINK:' bench/*.c),$(eval $(subst PROGRAMS,BENC
     $(eval $(subst PROGRAMS,BENCHES,$(call test_rule,$t,b64,.64))))
 # Broken and sound plugins for the loader's tests.
 FIXTURES := $(patsubst t/plugins/%.c,$(BUILD)/t/plugins/%.so,$(shell find t/plugins -name '*.c' 2>/dev/null))
-.SECONDARY: $(FIXTURES:$(BUILD)/t/%.so=$(BUILD)/obj/any/t/%.o)
-$(BUILD)/t/plugins/%.so: $(BUILD)/obj/any/t/plugins/%.o
+$(FIXTURES): $(BUILD)/t/plugins/%.so: $(BUILD)/obj/any/t/plugins/%.o
 	$(call SAY,ld,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(LINK) -o $@ $<

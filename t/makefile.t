@@ -1,0 +1,44 @@
+#!/usr/bin/env perl
+# What make builds again, and what not: the Makefile over a tree of one plugin.
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $dir = tempdir(CLEANUP => 1);
+my $root = abs_path('.');
+delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS BUILD CFLAGS PREFIX SANITIZE)};
+
+sub spew {
+    my ($name, $text) = @_;
+    open my $file, '>', "$dir/$name" or die "$name: $!";
+    print $file $text;
+    close $file;
+}
+
+# What was compiled and linked of the plugin, without folders.
+sub built {
+    my ($options) = (@_, '');
+    my $said = `cd '$dir' && make CC='@{[$ENV{CC} // 'cc']}' $options build/lib/osvm/any/prims-one.so 2>&1`;
+    is($?, 0, 'make') or diag($said);
+    return join ' ', sort map { m,^  (?:cc|ld)  .*/([\w.-]+)$, ? $1 : () } split /\n/, $said;
+}
+
+make_path("$dir/plugins/prims/one", "$dir/tools");
+symlink "$root/$_", "$dir/$_" or die $! for 'Makefile', 'tools/setup';
+spew('plugins/prims/one/one.c', "int one(void);\nint one(void) { return 1; }\n");
+spew('plugins/prims/one/plugin.mk', "CFLAGS_prims-one = -DA\n");
+is(built(), 'one.o prims-one.so', 'all of it, at first');
+is(built(), '', 'nothing, where nothing has changed');
+spew('plugins/prims/one/plugin.mk', "CFLAGS_prims-one = -DB\n");
+is(built(), 'one.o prims-one.so', 'flags of the plugin have changed');
+spew('plugins/prims/one/plugin.mk', "CFLAGS_prims-one = -DB\nLDLIBS_prims-one = -lm\n");
+like(built(), qr/prims-one\.so/, 'a library it needs has changed');
+spew('plugins/prims/one/two.c', "int two(void);\nint two(void) { return 2; }\n");
+utime 1, 1, "$dir/plugins/prims/one/two.c";
+is(built(), 'prims-one.so two.o', 'a new file, if older than the plugin');
+is(built(), '', 'and nothing again');
+like(built('O=0'), qr/one\.o prims-one\.so two\.o/, 'other options of make');
+done_testing();
