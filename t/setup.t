@@ -62,7 +62,7 @@ my $broken = machine('broken', id => 'echo 0', 'apt-get' => 'echo E: no net; exi
 is($status, 1, 'apt-get fails');
 like($said, qr/^E: no net\n.*apt-get update failed/ms, '... and that is said, with its reason');
 
-my $full = machine('full', map { $_ => 'exit 0' } qw(cc ar prove python3 patch));
+my $full = machine('full', map { $_ => 'exit 0' } qw(cc ar prove python3 patch git));
 ($status, $said) = setup($full, 'check build test');
 is("$status$said", '0', 'all is there: no word');
 
