@@ -67,29 +67,43 @@ static void copy_match(Inflater *inflater, uint32_t length, uint32_t distance)
     inflater->end += length;
 }
 
+/* One byte or match, or the end of the block; false: the bits are no such thing. What finds no room is
+ * left for the next time. */
+static bool inflate_next(Inflater *inflater, DecodeTable literals, DecodeTable distances, bool *is_full)
+{
+    uint32_t value, distance;
+    if (!next_value(inflater, literals, &value))
+        return false;
+    if (value < END_OF_BLOCK) {
+        inflater->text[inflater->end++] = (uint8_t)value;
+        return true;
+    }
+    inflater->block_ended = value == END_OF_BLOCK;
+    if (inflater->block_ended)
+        return true;
+    if (!next_match(inflater, distances, &value, &distance))
+        return false;
+    *is_full = inflater->end + value >= inflater->size;
+    if (!*is_full && distance > inflater->end)
+        return false;
+    if (!*is_full)
+        copy_match(inflater, value, distance);
+    return true;
+}
+
+/* Bits that make no sense end the work before them; it fails when they are the first. */
 bool inflate_block(Inflater *inflater, DecodeTable literals, DecodeTable distances)
 {
-    while (inflater->end < inflater->size && inflater->next <= inflater->limit) {
+    bool is_full = false, has_begun = false;
+    while (!inflater->block_ended && inflater->end < inflater->size &&
+           inflater->next <= inflater->limit) {
         Inflater before = *inflater;
-        uint32_t value, distance;
-        if (!next_value(inflater, literals, &value))
-            return false;
-        if (value < END_OF_BLOCK) {
-            inflater->text[inflater->end++] = (uint8_t)value;
-        } else if (value == END_OF_BLOCK) {
-            inflater->block_ended = true;
-            return true;
-        } else {
-            if (!next_match(inflater, distances, &value, &distance))
-                return false;
-            if (inflater->end + value >= inflater->size) {
-                *inflater = before;
-                return true;
-            }
-            if (distance > inflater->end)
-                return false;
-            copy_match(inflater, value, distance);
+        bool is_sound = inflate_next(inflater, literals, distances, &is_full);
+        if (is_full || !is_sound) {
+            *inflater = before;
+            return is_full || has_begun;
         }
+        has_begun = true;
     }
     return true;
 }
