@@ -534,8 +534,8 @@ static const OsvmPrim functions[] = {
     {"primitiveDirectorySetMacTypeAndCreator", mac_type, -1, 0},
     {"primitiveGetWorkingDirectory", working_directory, -1, EFFECT},
     {"primitiveSetWorkingDirectory", set_working_directory, 1, OSVM_TOUCHES_WORLD},
-    {"primitiveHasFileAccess", has_access, -1, 0},
-    {"primitiveDisableFileAccess", disable_access, -1, 0},
+    {"primitiveHasFileAccess", has_access, -1, OSVM_TOUCHES_WORLD},
+    {"primitiveDisableFileAccess", disable_access, -1, OSVM_TOUCHES_WORLD},
     {NULL, NULL, 0, 0},
 };
 

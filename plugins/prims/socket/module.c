@@ -76,7 +76,7 @@ static void fork_before(void *state)
 enum { WORLD = OSVM_TOUCHES_WORLD, BOTH = OSVM_TOUCHES_WORLD | OSVM_MAY_ALLOCATE };
 
 static const OsvmPrim functions[] = {
-    {"primitiveInitializeNetwork", initialize_network, 0, 0},
+    {"primitiveInitializeNetwork", initialize_network, 0, WORLD},
     {"primitiveHasSocketAccess", has_socket_access, -1, 0},
     {"primitiveResolverStatus", resolver_status_number, -1, WORLD},
     {"primitiveResolverError", resolver_error_number, -1, WORLD},
@@ -100,8 +100,8 @@ static const OsvmPrim functions[] = {
     {"primitiveResolverGetNameInfoHostResult", name_info_host_result, 0, WORLD},
     {"primitiveResolverGetNameInfoServiceSize", name_info_service_size, -1, WORLD},
     {"primitiveResolverGetNameInfoServiceResult", name_info_service_result, 0, WORLD},
-    {"primitiveSocketAddressGetPort", address_get_port, 0, 0},
-    {"primitiveSocketAddressSetPort", address_put_port, 0, 0},
+    {"primitiveSocketAddressGetPort", address_get_port, 0, WORLD},
+    {"primitiveSocketAddressSetPort", address_put_port, 0, WORLD},
     {"primitiveSocketCreate", socket_create, 0, BOTH},
     {"primitiveSocketCreate3Semaphores", socket_create_3, 0, BOTH},
     {"primitiveSocketAccept", socket_accept, 0, BOTH},
