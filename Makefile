@@ -39,7 +39,7 @@ SRC_base     := $(call find_c,kernel/base)
 SRC_core-osvm := $(call find_c,kernel/vm kernel/debug kernel/jit)
 $(if $(filter no,$(JIT)),$(eval SRC_core-osvm := $(filter-out kernel/jit/% kernel/debug/machine/%,$(SRC_core-osvm))))
 HEAP_PLUGINS := $(if $(wildcard kernel/vm/core.c),core-osvm)
-$(foreach d,$(patsubst %/,%,$(wildcard plugins/core-*/ plugins/mm-*/ plugins/gc-*/ \
+$(foreach d,$(patsubst %/,%,$(wildcard plugins/core-*/ plugins/mm-*/ plugins/gc-*/ plugins/prims-*/ \
     $(if $(filter no,$(JIT)),,plugins/jit-*/ plugins/cpu-*/))),\
     $(eval SRC_$(notdir $d) := $(call find_c,$d))$(eval HEAP_PLUGINS += $(notdir $d)))
 $(foreach d,$(patsubst %/,%,$(wildcard plugins/prims/*/)),$(eval SRC_prims-$(notdir $d) := $(call find_c,$d))\

@@ -87,7 +87,7 @@ typedef struct OsvmPrimApi {
 
     /* ---- The activation. index OSVM_RECEIVER or 0 .. arg_count-1. ---- */
     unsigned (*arg_count)(OsvmCall *call);
-    OsvmValue (*arg)(OsvmCall *call, int index);
+    OsvmValue (*arg)(OsvmCall *call, int index); /* nil beyond the last */
 
     /* ---- Looking at values. The bool ones answer false and leave *out alone
      * if the value is of another kind or does not fit. ---- */
@@ -101,7 +101,7 @@ typedef struct OsvmPrimApi {
     bool (*elements)(OsvmCall *call, OsvmValue value, OsvmElements *out);
     bool (*integer)(OsvmCall *call, OsvmValue value, OsvmInteger *out); /* out outlives the call's use of it */
     size_t (*slot_count)(OsvmCall *call, OsvmValue value); /* pointer objects; 0 for others */
-    OsvmValue (*slot)(OsvmCall *call, OsvmValue value, size_t index); /* 0-based; forwarders followed */
+    OsvmValue (*slot)(OsvmCall *call, OsvmValue value, size_t index); /* 0-based, nil beyond; forwarders followed */
     bool (*is_array)(OsvmCall *call, OsvmValue value);
     bool (*is_read_only)(OsvmCall *call, OsvmValue value);
     OsvmValue (*class_of)(OsvmCall *call, OsvmValue value);
@@ -185,7 +185,15 @@ typedef struct {
     void (*stop)(void *state);
     /* A new session begins (image start): handles of the old one are void. */
     void (*session)(void *state);
+    /* members above: ABI 1 */
+    /* Of shims only, which have neither `module` nor `functions` of their own: makes each call of a
+     * function of the module behind (OsvmHost.inner), which `prim` is. */
+    int (*call)(void *state, const OsvmPrim *prim, const OsvmPrimApi *api, OsvmCall *call);
+    /* members above: ABI 1, larger size */
 } OsvmPrims;
+
+/* The size of the smallest vtable of a module. */
+#define OSVM_PRIMS_MODULE_SIZE offsetof(OsvmPrims, call)
 
 static inline bool osvm_is_none(OsvmValue value)
 {

@@ -43,7 +43,7 @@ static void ask_file(Plugins *plugins, const char *file, const PluginFileName *p
         .name = parsed->name,
         .variant = parsed->variant,
         .vtable_abi = OSVM_PRIMS_ABI,
-        .vtable_size = sizeof(OsvmPrims),
+        .vtable_size = OSVM_PRIMS_MODULE_SIZE,
     };
     const OsvmPlugin *plugin = library_open(file, &wanted, &library, &error);
     if (!plugin) {

@@ -28,7 +28,10 @@ static Oop oop_of(OsvmValue value)
 PrimFailure api_call(Vm *vm, const OsvmInstance *module, const OsvmPrim *prim, unsigned arg_count)
 {
     OsvmCall call = {.vm = vm, .arg_count = arg_count, .module = module, .prim = prim};
-    int failure = prim->function(&prim_api, &call);
+    const OsvmPrims *prims = module->vtable;
+    int failure = OSVM_HAS(prims, call) && prims->call
+                      ? prims->call(module->state, prim, &prim_api, &call)
+                      : prim->function(&prim_api, &call);
     if (failure != OSVM_SUCCESS)
         return (PrimFailure)failure;
     REQUIRE(call.result != NO_OOP, "%s of %s succeeded without a result", prim->name,

@@ -25,7 +25,8 @@ typedef struct Module {
     struct Module *next; /* in the order of loading */
     char *name;          /* as methods say it */
     const OsvmInstance *instance;
-    const OsvmPrims *prims;
+    const OsvmPrims *prims; /* the vtable of `instance` */
+    const OsvmPrim *functions;
 } Module;
 
 /* A function some method was linked to. */
@@ -98,22 +99,31 @@ static Module *module_find(Vm *vm, const char *name)
     return module;
 }
 
+/* What has the functions: the module itself, or the one that a shim stands before. */
+static const OsvmPrims *module_behind(const OsvmInstance *instance)
+{
+    while (instance->host->inner)
+        instance = instance->host->inner;
+    return instance->vtable;
+}
+
 static Module *module_open(Vm *vm, const char *name, const OsvmInstance *instance)
 {
     const OsvmHost *host = vm->setup->host;
-    const OsvmPrims *prims = instance->vtable;
+    const OsvmPrims *prims = instance->vtable, *behind = module_behind(instance);
     Module *module = calloc(1, sizeof *module);
     char *copy = strdup(name);
-    bool fits = module && copy && strcmp(prims->module, name) == 0;
+    bool fits = module && copy && strcmp(behind->module, name) == 0;
     if (!fits || (prims->start && !prims->start(instance->state, &prim_api, vm))) {
         host->log(host, OSVM_WARNING, "module %s: %s is for \"%s\" or does not start", name,
-                  instance->file, prims->module);
+                  instance->file, behind->module);
         free(module);
         free(copy);
         host->unload(host, instance);
         return NULL;
     }
-    *module = (Module){.name = copy, .instance = instance, .prims = prims};
+    *module = (Module){.name = copy, .instance = instance, .prims = prims,
+                       .functions = behind->functions};
     Module **end = &vm->named->modules;
     while (*end)
         end = &(*end)->next;
@@ -133,7 +143,7 @@ static Module *module_load(Vm *vm, const char *name)
     if (strchr(plugin, '/'))
         return NULL;
     const OsvmInstance *instance =
-        host->load(host, OSVM_PRIMS, plugin, OSVM_PRIMS_ABI, sizeof(OsvmPrims), &error);
+        host->load(host, OSVM_PRIMS, plugin, OSVM_PRIMS_ABI, OSVM_PRIMS_MODULE_SIZE, &error);
     if (!instance) {
         host->log(host, OSVM_DEBUG, "module %s: %s", name, error.message);
         return NULL;
@@ -169,7 +179,7 @@ static bool find_builtin(const char *name, Function *found)
 
 static bool find_in_module(Module *module, const char *name, Function *found)
 {
-    for (const OsvmPrim *prim = module->prims->functions; prim->name; prim++)
+    for (const OsvmPrim *prim = module->functions; prim->name; prim++)
         if (strcmp(prim->name, name) == 0) {
             *found = (Function){.prim = prim, .module = module, .name = prim->name,
                                 .accessor_depth = prim->accessor_depth};

@@ -1,0 +1,2 @@
+WIDTHS_prims-shim := any
+VARIANTS_prims-shim := checked
