@@ -35,7 +35,7 @@ PrimFailure api_call(Vm *vm, const OsvmInstance *module, const OsvmPrim *prim, u
     if (failure != OSVM_SUCCESS)
         return (PrimFailure)failure;
     REQUIRE(call.result != NO_OOP, "%s of %s succeeded without a result", prim->name,
-            module->plugin->name);
+            osvm_behind_shims(module)->plugin->name);
     return vm_return(vm, arg_count, call.result);
 }
 
@@ -378,7 +378,7 @@ static int refuse_callback(const OsvmCall *call, const char *why)
 {
     const OsvmHost *host = call->vm->setup->host;
     host->log(host, OSVM_ERROR, "%s of %s calls back %s", call->prim->name,
-              call->module->plugin->name, why);
+              osvm_behind_shims(call->module)->plugin->name, why);
     return OSVM_INAPPROPRIATE;
 }
 

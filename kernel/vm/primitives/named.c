@@ -99,18 +99,10 @@ static Module *module_find(Vm *vm, const char *name)
     return module;
 }
 
-/* What has the functions: the module itself, or the one that a shim stands before. */
-static const OsvmPrims *module_behind(const OsvmInstance *instance)
-{
-    while (instance->host->inner)
-        instance = instance->host->inner;
-    return instance->vtable;
-}
-
 static Module *module_open(Vm *vm, const char *name, const OsvmInstance *instance)
 {
     const OsvmHost *host = vm->setup->host;
-    const OsvmPrims *prims = instance->vtable, *behind = module_behind(instance);
+    const OsvmPrims *prims = instance->vtable, *behind = osvm_behind_shims(instance)->vtable;
     Module *module = calloc(1, sizeof *module);
     char *copy = strdup(name);
     bool fits = module && copy && strcmp(behind->module, name) == 0;
