@@ -6,7 +6,7 @@
  * image does. Printed: MB allocated and objects per second, share of time spent in
  * scavenges, their mean and longest pause, and what was copied and tenured.
  */
-// LINK: t/support/mock_host.c t/support/mm_rig.c plugins/mm-spur/*.c plugins/gc-compact/*.c plugins/gc/*.c
+// LINK: t/support/mock_host.c t/support/mm_rig.c t/support/plugin_user.c plugins/mm-spur/*.c plugins/gc-compact/*.c plugins/gc/*.c
 #include "t/support/mm_rig.h"
 
 #include <time.h>

@@ -1,6 +1,6 @@
 /* What the leak check says of frames: S1 to S3 of interp_int.h. Two frames on a page, a context
  * married to the older one; each case breaks one thing and mends it. */
-// LINK: kernel/vm/interp/check_stacks.c t/support/mock_host.c t/support/mm_rig.c plugins/mm-spur/*.c plugins/gc-compact/*.c plugins/gc/*.c
+// LINK: kernel/vm/interp/check_stacks.c t/support/mock_host.c t/support/mm_rig.c t/support/plugin_user.c plugins/mm-spur/*.c plugins/gc-compact/*.c plugins/gc/*.c
 #include "kernel/vm/interp/interp_int.h"
 #include "support/mm_rig.h"
 #include "tap.h"

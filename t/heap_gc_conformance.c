@@ -2,7 +2,7 @@
  *
  *     heap_gc_conformance.64 [PLUGIN.so...]    without arguments: those of the build
  */
-// LINK: t/support/confession.c t/support/mock_host.c t/support/mock_mm.c t/support/plugin_user.c t/support/gc_rig.c t/support/gc_judge.c t/support/gc_shadow.c
+// LINK: t/support/confession.c t/support/mock_host.c t/support/mock_mm.c t/support/plugin_user.c t/support/gc_rig.c t/support/gc_judge.c t/support/gc_shadow.c t/support/shadow.c
 #include <glob.h>
 
 #include "support/confession.h"
@@ -76,22 +76,22 @@ static void test_random(const char *file, const char *shim, uint64_t seed,
                         const PluginOption *options, const char *what)
 {
     Rig rig;
-    Shadow shadow;
+    GcShadow shadow;
     size_t errors = 0, events = 0;
     open_rig(&rig, &(RigSetup){.file = file, .shim = shim, .options = options, .young_bytes = 64 << 10,
                                .old_bytes = 1 << 20, .limit_bytes = 16 << 20});
-    shadow_open(&shadow, &rig, 50);
+    gc_shadow_open(&shadow, &rig, 50);
     rig.random = seed;
     for (int round = 0; round < 20 && !errors; round++) {
         size_t stop = events + 200 + rig_random(&rig) % 4000;
-        while (events++ < stop && shadow_event(&shadow))
+        while (events++ < stop && gc_shadow_event(&shadow))
             ;
-        errors = reclaims ? shadow_collect(&shadow) : collect_nothing(&rig);
+        errors = reclaims ? gc_shadow_collect(&shadow) : collect_nothing(&rig);
         if (rig_random(&rig) % 4 == 0)
             rig_extend(&rig, 64 << 10);
     }
     test(errors == 0, "%s, seed %" PRIu64 ": %zu events", what, seed, events);
-    shadow_close(&shadow);
+    gc_shadow_close(&shadow);
     rig_close(&rig);
 }
 

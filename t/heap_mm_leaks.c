@@ -1,6 +1,6 @@
 /* What the leak check says of each thing that can be broken: the object, its class, the slot,
  * the rule, and the way to it from a root. Each case breaks one thing and mends it again. */
-// LINK: t/support/mock_host.c t/support/mm_rig.c plugins/mm-spur/*.c plugins/gc-compact/*.c plugins/gc/*.c
+// LINK: t/support/mock_host.c t/support/mm_rig.c t/support/plugin_user.c plugins/mm-spur/*.c plugins/gc-compact/*.c plugins/gc/*.c
 #include "plugins/mm-spur/spur.h"
 #include "support/mm_rig.h"
 #include "tap.h"

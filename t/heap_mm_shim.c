@@ -1,5 +1,5 @@
 /* The shim: lets honest work pass, and names the rule that was broken. */
-// LINK: t/support/confession.c t/support/mock_host.c t/support/mm_rig.c plugins/mm-spur/*.c plugins/mm-shim/*.c plugins/gc-compact/*.c plugins/gc/*.c
+// LINK: t/support/confession.c t/support/mock_host.c t/support/mm_rig.c t/support/plugin_user.c plugins/mm-spur/*.c plugins/mm-shim/*.c plugins/gc-compact/*.c plugins/gc/*.c
 #include "support/confession.h"
 #include "support/mm_rig.h"
 #include "tap.h"

@@ -124,9 +124,11 @@ struct MmOps {
     size_t size; /* of this struct, when it was compiled */
 
     /* Lays out new space and an empty old space, sets all bounds of the heap, and
-     * starts the collector, heap->gc (stop stops it). On failure answers false with a sentence in `error` (given: host's memory,
-     * `error_size` bytes). */
+     * starts the collector, heap->gc (stop stops it). On failure answers false with a
+     * sentence in `error` (host's, `error_size` bytes) and keeps nothing that it had
+     * from the host: stop is not called then. */
     bool (*start)(Mm *mm, const MmConfig *config, char *error, size_t error_size);
+    /* Gives all side tables back. The region is the host's, committed or not. */
     void (*stop)(Mm *mm);
 
     /* ---- Images ---- */
@@ -148,7 +150,8 @@ struct MmOps {
     Oop (*allocate)(Mm *mm, Word slots, unsigned format, Word class_index);
     /* The same, in old space. */
     Oop (*allocate_old)(Mm *mm, Word slots, unsigned format, Word class_index);
-    /* Adds an old object to the remembered set and sets its bit. */
+    /* Adds an old object, whose remembered bit is clear, to the remembered set and sets
+     * the bit. */
     void (*remember)(Mm *mm, Oop object);
 
     /* ---- Collections (only at polls) ---- */
@@ -223,7 +226,7 @@ struct MmOps {
     /* ---- Facts and knobs ---- */
     void (*statistics)(Mm *mm, MmStatistics *statistics);
     /* VM parameters the manager keeps (numbers of primitive 254); false if the
-     * parameter is not the manager's or the value is refused. */
+     * parameter is not the manager's or the value is refused: then nothing changes. */
     bool (*get_parameter)(Mm *mm, unsigned number, int64_t *value);
     bool (*set_parameter)(Mm *mm, unsigned number, int64_t value);
     /* Walks the heap and verifies the subsets asked for; answers the number of findings. */

@@ -12,8 +12,8 @@
  */
 #include "spur.h"
 
-/* Marks elements while pairs are validated; a bit that the format leaves unused. */
-#define HEADER_SEEN ((Header)1 << 54)
+/* Marks elements while pairs are validated; a bit that nobody uses, nor any file. */
+#define HEADER_SEEN ((Header)1 << 22)
 
 typedef struct {
     MmSpur *m;

@@ -121,6 +121,14 @@ static bool set_tenuring(MmSpur *m, int64_t value)
     return true;
 }
 
+static bool set_tenured(MmSpur *m, int64_t value)
+{
+    if (value < 0)
+        return false;
+    m->stats.tenured_objects = (uint64_t)value;
+    return true;
+}
+
 static bool set_max_old(MmSpur *m, int64_t value)
 {
     Heap *heap = m->mm.heap;
@@ -148,7 +156,7 @@ bool parameters_set(Mm *mm, unsigned number, int64_t value)
     MmSpur *m = mm_spur(mm);
     switch (number) {
     case PARAMETER_TENURING: return set_tenuring(m, value);
-    case PARAMETER_TENURED: m->stats.tenured_objects = (uint64_t)value; return value >= 0;
+    case PARAMETER_TENURED: return set_tenured(m, value);
     case PARAMETER_SHRINK_THRESHOLD: return set_word(&m->config.shrink_threshold, value, 0);
     case PARAMETER_GROW_HEADROOM: return set_word(&m->config.grow_headroom, value, 0);
     case PARAMETER_ALLOCATED: return set_allocated(m, value);

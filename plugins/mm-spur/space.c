@@ -86,6 +86,28 @@ static bool reserve_tables(MmSpur *m)
            word_stack_reserve(m, &m->segments, 2 * objects);
 }
 
+static void release_tables(MmSpur *m)
+{
+    Heap *heap = m->mm.heap;
+    const HeapHost *host = heap->host;
+    size_t classes = (size_t)1 << CLASS_INDEX_BITS;
+    if (m->class_marks)
+        host->side_table_release(heap, m->class_marks, classes);
+    if (m->class_traced)
+        host->side_table_release(heap, m->class_traced, classes);
+    m->class_marks = m->class_traced = NULL;
+    word_stack_release(m, &m->kept);
+    word_stack_release(m, &m->segments);
+}
+
+static bool start_parts(MmSpur *m, char *error, size_t error_size)
+{
+    Heap *heap = m->mm.heap;
+    if (!reserve_tables(m))
+        return start_fails(error, error_size, "the host has no memory for tables of new space");
+    return heap->gc->ops->start(heap->gc, error, error_size);
+}
+
 bool space_start(Mm *mm, const MmConfig *config, char *error, size_t error_size)
 {
     MmSpur *m = mm_spur(mm);
@@ -109,30 +131,25 @@ bool space_start(Mm *mm, const MmConfig *config, char *error, size_t error_size)
         return start_fails(error, error_size,
                            "the host refuses %" PRIuWORD " bytes for new space",
                            heap->new_end - heap->new_start);
-    if (!reserve_tables(m))
-        return start_fails(error, error_size, "the host has no memory for tables of new space");
-    return heap->gc->ops->start(heap->gc, error, error_size);
+    if (start_parts(m, error, error_size))
+        return true;
+    release_tables(m);
+    heap->host->decommit(heap, heap->new_start, heap->new_end);
+    return false;
 }
 
 void space_stop(Mm *mm)
 {
     MmSpur *m = mm_spur(mm);
     Heap *heap = mm->heap;
-    const HeapHost *host = heap->host;
-    size_t classes = (size_t)1 << CLASS_INDEX_BITS;
     heap->gc->ops->stop(heap->gc);
-    if (m->class_marks)
-        host->side_table_release(heap, m->class_marks, classes);
-    if (m->class_traced)
-        host->side_table_release(heap, m->class_traced, classes);
+    release_tables(m);
     if (heap->remembered)
-        host->side_table_release(heap, heap->remembered, heap->remembered_capacity * sizeof(Oop));
-    word_stack_release(m, &m->kept);
-    word_stack_release(m, &m->segments);
+        heap->host->side_table_release(heap, heap->remembered,
+                                       heap->remembered_capacity * sizeof(Oop));
     oop_list_release(m, &m->weaklings);
     oop_list_release(m, &m->ephemerons);
     oop_list_release(m, &m->mourners);
-    m->class_marks = m->class_traced = NULL;
     heap->remembered = NULL;
     heap->remembered_count = heap->remembered_capacity = 0;
 }

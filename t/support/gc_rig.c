@@ -122,9 +122,5 @@ void rig_collect(Rig *rig)
 
 uint64_t rig_random(Rig *rig)
 {
-    /* xorshift64* */
-    rig->random ^= rig->random >> 12;
-    rig->random ^= rig->random << 25;
-    rig->random ^= rig->random >> 27;
-    return rig->random * 2685821657736338717u;
+    return mock_random(&rig->random);
 }

@@ -1,8 +1,8 @@
 #include "mm_rig.h"
 
-extern const OsvmPlugin osvm_plugin_mm_spur, osvm_plugin_gc_compact;
-/* Stands before mm-spur in tests that link it. */
-extern const OsvmPlugin osvm_plugin_mm_shim __attribute__((weak));
+/* There in tests that link them. */
+extern const OsvmPlugin osvm_plugin_mm_spur __attribute__((weak)),
+    osvm_plugin_gc_compact __attribute__((weak)), osvm_plugin_mm_shim __attribute__((weak));
 
 static _Noreturn void rig_fail(const char *what)
 {
@@ -10,26 +10,62 @@ static _Noreturn void rig_fail(const char *what)
     exit(255);
 }
 
-static void *plugin_state(const OsvmPlugin *plugin)
+/* ---- Making and starting ---- */
+
+static bool fails(MmRig *rig, const char *reason)
 {
-    size_t size = (plugin->state_size + 63) & ~(size_t)63;
-    void *state = aligned_alloc(64, size);
-    if (!state)
-        rig_fail("no memory");
-    memset(state, 0, size);
-    OsvmError error;
-    if (plugin->init && !plugin->init(state, NULL, &error))
-        rig_fail(error.message);
-    return state;
+    snprintf(rig->error, sizeof rig->error, "%s", reason);
+    return false;
 }
 
-static void add_shim(MmRig *rig)
+static bool open_user(MmRig *rig, PluginUser *user, PluginChoice choice, OsvmKind kind, uint32_t abi)
 {
-    Mm *shim = plugin_state(&osvm_plugin_mm_shim);
-    shim->ops = osvm_plugin_mm_shim.vtable;
-    shim->heap = rig->heap;
-    shim->inner = rig->mm;
-    rig->heap->mm = rig->mm = shim;
+    choice.kind = kind;
+    choice.vtable_abi = abi;
+    choice.heap_bits = WORD_BITS;
+    return plugin_open(user, &choice, rig->error, sizeof rig->error);
+}
+
+/* Puts the plugin's manager before the one there is. */
+static bool add_manager(MmRig *rig, PluginUser *user, const PluginChoice *choice)
+{
+    if (!choice->file && !choice->linked)
+        return true;
+    if (!open_user(rig, user, *choice, OSVM_MM, OSVM_MM_ABI))
+        return false;
+    Mm *mm = user->state;
+    mm->ops = user->plugin->vtable;
+    mm->heap = rig->heap;
+    mm->inner = rig->mm;
+    rig->heap->mm = rig->mm = mm;
+    return true;
+}
+
+static bool add_collector(MmRig *rig, const PluginChoice *choice)
+{
+    if (!open_user(rig, &rig->gc_user, *choice, OSVM_GC, OSVM_GC_ABI))
+        return false;
+    rig->heap->gc = rig->gc = rig->gc_user.state;
+    rig->gc->ops = rig->gc_user.plugin->vtable;
+    rig->gc->heap = rig->heap;
+    return true;
+}
+
+bool mm_rig_make(MmRig *rig, const MmRigSetup *setup)
+{
+    *rig = (MmRig){.host = mock_host_new(setup->region), .random = 1, .verbose = true};
+    rig->heap = &rig->host->heap;
+    rig->config = setup->config;
+    rig->config.size = sizeof rig->config;
+    rig->config.new_start = mock_host_new_start(rig->host);
+    rig->config.region_end = rig->host->limit;
+    return add_collector(rig, &setup->gc) && add_manager(rig, &rig->mm_user, &setup->mm) &&
+           add_manager(rig, &rig->mm_shim_user, &setup->mm_shim);
+}
+
+bool mm_rig_start(MmRig *rig)
+{
+    return rig->mm->ops->start(rig->mm, &rig->config, rig->error, sizeof rig->error);
 }
 
 /* Tests name classes by index: an Array in an unused special object keeps them. */
@@ -44,37 +80,40 @@ static void keep_classes(MmRig *rig)
     heap_store(heap, heap->special_objects, UNUSED_SPECIAL, classes);
 }
 
-void mm_rig_open(MmRig *rig, size_t region, const MmConfig *config)
+bool mm_rig_load(MmRig *rig)
 {
-    *rig = (MmRig){.host = mock_host_new(region), .random = 1, .verbose = true};
-    Heap *heap = rig->heap = &rig->host->heap;
-    heap->gc = rig->gc = plugin_state(&osvm_plugin_gc_compact);
-    heap->mm = rig->mm = plugin_state(&osvm_plugin_mm_spur);
-    rig->gc->ops = osvm_plugin_gc_compact.vtable;
-    rig->mm->ops = osvm_plugin_mm_spur.vtable;
-    rig->gc->heap = rig->mm->heap = heap;
-    if (&osvm_plugin_mm_shim)
-        add_shim(rig);
-    MmConfig full = config ? *config : (MmConfig){0};
-    full.size = sizeof full;
-    full.new_start = mock_host_new_start(rig->host);
-    full.region_end = rig->host->limit;
-    if (!rig->mm->ops->start(rig->mm, &full, rig->error, sizeof rig->error))
-        rig_fail(rig->error);
     if (!rig->mm->ops->prepare_load(rig->mm, MOCK_IMAGE_BYTES))
-        rig_fail("no room for the image");
+        return fails(rig, "no room for the image");
     rig->mm->ops->adopt(rig->mm, mock_image_write(rig->host));
     keep_classes(rig);
+    return true;
 }
 
-void mm_rig_close(MmRig *rig)
+void mm_rig_open(MmRig *rig, size_t region, const MmConfig *config)
+{
+    MmRigSetup setup = {.mm.linked = &osvm_plugin_mm_spur, .gc.linked = &osvm_plugin_gc_compact,
+                        .mm_shim.linked = &osvm_plugin_mm_shim, .region = region};
+    if (config)
+        setup.config = *config;
+    if (!mm_rig_make(rig, &setup) || !mm_rig_start(rig) || !mm_rig_load(rig))
+        rig_fail(rig->error);
+}
+
+size_t mm_rig_free(MmRig *rig)
+{
+    size_t kept = rig->host->side_table_bytes + plugin_close(&rig->mm_shim_user) +
+                  plugin_close(&rig->mm_user) + plugin_close(&rig->gc_user);
+    mock_host_free(rig->host);
+    return kept;
+}
+
+size_t mm_rig_close(MmRig *rig)
 {
     rig->mm->ops->stop(rig->mm);
-    free(rig->mm->inner);
-    free(rig->mm);
-    free(rig->gc);
-    mock_host_free(rig->host);
+    return mm_rig_free(rig);
 }
+
+/* ---- Working with it ---- */
 
 static void rig_report(void *context, const char *sentence)
 {
@@ -91,11 +130,7 @@ size_t mm_rig_check(MmRig *rig)
     return rig->mm->ops->leak_check(rig->mm, &check);
 }
 
-/* xorshift64* */
 uint64_t mm_rig_random(MmRig *rig)
 {
-    rig->random ^= rig->random >> 12;
-    rig->random ^= rig->random << 25;
-    rig->random ^= rig->random >> 27;
-    return rig->random * 0x2545F4914F6CDD1D;
+    return mock_random(&rig->random);
 }

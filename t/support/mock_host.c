@@ -9,6 +9,8 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+enum { HUGE_PAGES_FROM = 8 << 20 };
+
 static _Noreturn void mock_fail(const char *what)
 {
     printf("Bail out! mock host: %s\n", what);
@@ -83,7 +85,8 @@ static void *host_side_table_reserve(Heap *heap, size_t bytes)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (got == MAP_FAILED)
         return NULL;
-    madvise(got, bytes, MADV_HUGEPAGE);
+    if (bytes >= HUGE_PAGES_FROM) /* clearing one costs more than a small table is worth */
+        madvise(got, bytes, MADV_HUGEPAGE);
     host->side_table_bytes += bytes;
     return got;
 }

@@ -70,6 +70,15 @@ Word mock_host_new_start(const MockHost *host);
  * class_table_pages and last_hash. Answers where the image ends. */
 Word mock_image_write(MockHost *host);
 
+/* The next number of a series (xorshift64*); the state is not 0. */
+static inline uint64_t mock_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545F4914F6CDD1D;
+}
+
 size_t mock_root_push(MockHost *host, Oop oop);
 void mock_root_pop(MockHost *host, size_t count);
 

@@ -1,11 +1,7 @@
 /* Weak objects and ephemerons in scavenges and full collections, case by case. */
-// LINK: t/support/mock_host.c t/support/mm_rig.c plugins/mm-spur/*.c plugins/gc-compact/*.c plugins/gc/*.c
-#include "support/mm_rig.h"
-#include "tap.h"
+#include "mm_suite.h"
 
 typedef enum { SCAVENGE, FULL } How;
-
-static MmRig rig;
 
 static const char *how_name(How how)
 {
@@ -20,24 +16,16 @@ static void collect(How how)
         rig.mm->ops->collect_full(rig.mm);
 }
 
-static Oop new_object(bool old, Word slots, unsigned format, Word class_index)
+static Oop pair(void)
 {
-    Oop object = old ? rig.mm->ops->allocate_old(rig.mm, slots, format, class_index)
-                     : heap_allocate(rig.heap, slots, format, class_index);
-    object_fill(object, 0, slots, rig.heap->nil);
-    return object;
-}
-
-static Oop new_pair(void)
-{
-    return new_object(false, 3, FORMAT_FIXED, MOCK_FIXED);
+    return new_pair(heap->nil, heap->nil);
 }
 
 static Oop new_ephemeron(bool old, Oop key, Oop value)
 {
     Oop ephemeron = new_object(old, 3, FORMAT_EPHEMERON, MOCK_EPHEMERON);
-    heap_store(rig.heap, ephemeron, 0, key);
-    heap_store(rig.heap, ephemeron, 1, value);
+    heap_store(heap, ephemeron, 0, key);
+    heap_store(heap, ephemeron, 1, value);
     return ephemeron;
 }
 
@@ -64,11 +52,10 @@ static void clean(void)
 
 static void weak_slots(How how, bool old)
 {
-    Heap *heap = rig.heap;
     Oop weak = new_object(old, 4, FORMAT_WEAK, MOCK_WEAK);
-    size_t root = mock_root_push(rig.host, weak), kept = mock_root_push(rig.host, new_pair());
-    heap_store(heap, weak, 0, new_pair());
-    heap_store(heap, weak, 1, new_pair());
+    size_t root = mock_root_push(rig.host, weak), kept = mock_root_push(rig.host, pair());
+    heap_store(heap, weak, 0, pair());
+    heap_store(heap, weak, 1, pair());
     heap_store(heap, weak, 2, mock_root(rig.host, kept));
     heap_store(heap, weak, 3, small_integer_oop(3));
     collect(how);
@@ -85,13 +72,12 @@ static void weak_slots(How how, bool old)
 
 static void weak_objects_mourn_once(void)
 {
-    MmRig usual = rig;
-    mm_rig_open(&rig, 32 << 20, &(MmConfig){.new_finalization = true});
+    suite_open(32 << 20, &(MmConfig){.new_finalization = true});
     Oop weak = new_object(false, 3, FORMAT_WEAK, MOCK_WEAK);
     size_t root = mock_root_push(rig.host, weak);
-    heap_store(rig.heap, weak, 1, new_pair());
+    heap_store(heap, weak, 1, pair());
     collect(SCAVENGE);
-    heap_store(rig.heap, mock_root(rig.host, root), 2, new_pair());
+    heap_store(heap, mock_root(rig.host, root), 2, pair());
     collect(SCAVENGE);
     collect(FULL);
     ok(rig.mm->ops->mourner_at(rig.mm, 0) == mock_root(rig.host, root),
@@ -102,16 +88,15 @@ static void weak_objects_mourn_once(void)
     Oop mourner = rig.mm->ops->next_mourner(rig.mm);
     ok(mourner && object_format(mourner) == FORMAT_WEAK, "the queue keeps it alive");
     is_int(queue_length(), 0, "and is empty then");
-    mm_rig_close(&rig);
-    rig = usual;
+    suite_close("weak mourners");
 }
 
 /* ---- Ephemerons ---- */
 
 static void key_lives(How how, bool old)
 {
-    size_t key = mock_root_push(rig.host, new_pair());
-    Oop first = new_ephemeron(old, mock_root(rig.host, key), new_pair());
+    size_t key = mock_root_push(rig.host, pair());
+    Oop first = new_ephemeron(old, mock_root(rig.host, key), pair());
     size_t root = mock_root_push(rig.host, first);
     collect(how);
     Oop ephemeron = mock_root(rig.host, root);
@@ -125,8 +110,8 @@ static void key_lives(How how, bool old)
 
 static void key_reached_through_own_value(How how, bool old)
 {
-    Oop key = new_pair(), value = new_pair();
-    heap_store(rig.heap, value, 0, key);
+    Oop key = pair(), value = pair();
+    heap_store(heap, value, 0, key);
     size_t root = mock_root_push(rig.host, new_ephemeron(old, key, value));
     collect(how);
     Oop ephemeron = mock_root(rig.host, root);
@@ -146,15 +131,14 @@ static void key_reached_through_own_value(How how, bool old)
 static void chain(How how, bool live, bool backward)
 {
     enum { LENGTH = 200 };
-    Heap *heap = rig.heap;
     Oop array = new_object(false, LENGTH, FORMAT_INDEXABLE, CLASS_ARRAY);
     size_t table = mock_root_push(rig.host, array);
     size_t first = mock_root_push(rig.host, heap->nil);
-    Oop key = new_pair();
+    Oop key = pair();
     if (live)
         mock_root_set(rig.host, first, key);
     for (Word i = 0; i < LENGTH; i++) {
-        Oop next = new_pair();
+        Oop next = pair();
         heap_store(heap, mock_root(rig.host, table), backward ? LENGTH - 1 - i : i,
                    new_ephemeron(i % 3 == 0, key, next));
         key = next;
@@ -169,7 +153,7 @@ static void chain(How how, bool live, bool backward)
 
 static void cycle(How how)
 {
-    Oop a = new_pair(), b = new_pair();
+    Oop a = pair(), b = pair();
     size_t x = mock_root_push(rig.host, new_ephemeron(false, a, b));
     size_t y = mock_root_push(rig.host, new_ephemeron(true, b, a));
     collect(how);
@@ -184,19 +168,19 @@ static void only_the_ephemeron_refers(How how)
 {
     /* The key's only other reference is a weak one: it is not cleared, for the
      * ephemeron saves the key. */
-    Oop key = new_pair(), weak = new_object(false, 2, FORMAT_WEAK, MOCK_WEAK);
-    heap_store(rig.heap, weak, 1, key);
+    Oop key = pair(), weak = new_object(false, 2, FORMAT_WEAK, MOCK_WEAK);
+    heap_store(heap, weak, 1, key);
     size_t root = mock_root_push(rig.host, weak);
-    mock_root_push(rig.host, new_ephemeron(false, key, rig.heap->nil));
+    mock_root_push(rig.host, new_ephemeron(false, key, heap->nil));
     collect(how);
-    ok(object_slot(mock_root(rig.host, root), 1) != rig.heap->nil,
+    ok(object_slot(mock_root(rig.host, root), 1) != heap->nil,
        "%s: what a firing ephemeron saves is not missing from weak objects", how_name(how));
     clean();
 }
 
 static void dead_ephemeron_does_not_fire(How how)
 {
-    new_ephemeron(false, new_pair(), new_pair());
+    new_ephemeron(false, pair(), pair());
     collect(how);
     is_int(queue_length(), 0, "%s: an ephemeron that nobody has does not fire", how_name(how));
     clean();
@@ -204,15 +188,10 @@ static void dead_ephemeron_does_not_fire(How how)
 
 static void key_became_another(How how, bool live)
 {
-    Heap *heap = rig.heap;
-    Oop key = new_pair(), other = new_pair();
+    Oop key = pair(), other = pair();
     size_t root = mock_root_push(rig.host, new_ephemeron(true, key, heap->nil));
     size_t kept = mock_root_push(rig.host, live ? other : heap->nil);
-    Oop from = new_object(false, 1, FORMAT_INDEXABLE, CLASS_ARRAY);
-    Oop to = new_object(false, 1, FORMAT_INDEXABLE, CLASS_ARRAY);
-    heap_store(heap, from, 0, key);
-    heap_store(heap, to, 0, other);
-    is_int(rig.mm->ops->become(rig.mm, from, to, BECOME_ONE_WAY), MM_OK, "%s: the key becomes %s",
+    is_int(become_one(key, other, BECOME_ONE_WAY), MM_OK, "%s: the key becomes %s",
            how_name(how), live ? "a live object" : "a dead one");
     collect(how);
     is_int(queue_length(), live ? 0 : 1, "  and the ephemeron %s", live ? "stays" : "fires");
@@ -226,7 +205,7 @@ static void mourners_in_order(void)
 {
     Oop ephemerons[3];
     for (int i = 0; i < 3; i++) {
-        ephemerons[i] = new_ephemeron(true, new_pair(), rig.heap->nil);
+        ephemerons[i] = new_ephemeron(true, pair(), heap->nil);
         mock_root_push(rig.host, ephemerons[i]);
     }
     collect(SCAVENGE);
@@ -237,9 +216,9 @@ static void mourners_in_order(void)
     clean();
 }
 
-int main(void)
+void mm_suite_weak(void)
 {
-    mm_rig_open(&rig, 64 << 20, NULL);
+    suite_open(64 << 20, NULL);
     for (How how = SCAVENGE; how <= FULL; how++) {
         for (int old = 0; old < 2; old++) {
             weak_slots(how, old);
@@ -255,7 +234,6 @@ int main(void)
         key_became_another(how, true);
     }
     mourners_in_order();
-    mm_rig_close(&rig);
+    suite_close("weak objects");
     weak_objects_mourn_once();
-    return done_testing();
 }
