@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # Images go to and fro between osvm and another VM of the same format: a program (t/reference/Trip) that carries what
 # is easily lost looks at each station whether it is as it was left, changes it, and saves itself. Both widths, both
-# bytecode sets; `osvm check` and the validator in Python find every file sound.
+# bytecode sets, interpreted, compiled and simulated; `osvm check` and the validator in Python find every file sound.
 #   REFERENCE, REFERENCE32   the command of a VM for 64-bit and for 32-bit images; without them osvm travels alone
 #   REFERENCE_IMAGE          a 32-bit image by others that ends by itself, to be rewritten for both widths
 # The other VM checks its own heap and ends at the first warning: in turn at all collections and after become
@@ -16,6 +16,7 @@ use Test::More;
 my $osvm      = $ENV{OSVM} || 'build/osvm';
 my $dir       = tempdir(CLEANUP => 1);
 my $validate  = `python3 -c 'print(1)' 2>/dev/null` ? 'python3 t/support/validate_image.py' : undef;
+my $plugins   = `$osvm plugins`;
 my %reference = (64 => $ENV{REFERENCE}, 32 => $ENV{REFERENCE32});
 
 sub is_sound {
@@ -43,17 +44,21 @@ sub travel {
 
 for my $bits (64, 32) {
     my @own = (['osvm', "$osvm"], ['checked', "$osvm --check --leak-check"], ['sweep', "$osvm --jit=none --gc=sweep,lazy"]);
+    my @hot = $bits == 64 && $plugins =~ /^jit +x64 /m ? (['hot', "$osvm --jit=x64,threshold=2"]) : ();
+    push @hot, ['simulated', "$osvm --jit=x64,threshold=2 --cpu=sim"] if @hot && $plugins =~ /^cpu +sim /m;
     my @other = map { ["the reference, $_", "$reference{$bits} -leakcheck $_ -exitonwarn"] } $reference{$bits} ? (15, 41) : ();
     for my $set (qw(sista v3)) {
         my $image = "$dir/$bits$set.image";
-        is(system($osvm, 'build', "--bits=$bits", "--bytecodes=$set", '--start=Trip start', '-o', $image, 'image', 't/reference/Trip'), 0,
-            "w$bits, $set: an image is built");
-        copy($image, "$dir/copy.image");
-        travel("w$bits, $set", "$dir/copy.image", @own);
+        for my $start ('startAlone', @other ? 'start' : ()) {
+            is(system($osvm, 'build', "--bits=$bits", "--bytecodes=$set", "--start=Trip $start", '-o', $image, 'image', 't/reference/Trip'), 0,
+                "w$bits, $set: an image is built");
+            travel("w$bits, $set", $image, @own, $set eq 'v3' ? @hot : ()) if $start eq 'startAlone';
+        }
         SKIP: {
             skip "w$bits: no other VM is given (REFERENCE" . ($bits == 32 ? '32' : '') . ')', 1 unless @other;
             copy($image, "$dir/copy.image");
-            travel("w$bits, $set, from here", "$dir/copy.image", $own[0], $other[0], $own[1], @other, $own[2], $other[1]);
+            travel("w$bits, $set, from here", "$dir/copy.image", $own[0], $other[0], $own[1], @other, $own[2], $other[1],
+                map { $_, $other[0] } @hot);
             copy($image, "$dir/copy.image");
             travel("w$bits, $set, from there", "$dir/copy.image", @other, $own[0], $other[0], $own[1]);
         }
