@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# Processors and back ends that break one rule each (t/plugins/breaches): the conformance suites find all of
+# Processors, back ends and modules of primitives that break one rule each (t/plugins/breaches): the conformance suites find all of
 # them, and the shims those that show at the border.
 use strict;
 use warnings;
@@ -7,7 +7,6 @@ use Test::More;
 
 my $build = $ENV{BUILD} || 'build';
 my $any = "$build/lib/osvm/any";
-plan skip_all => 'built without JIT' unless -e "$any/cpu-sim.so";
 
 # What the suite says, and the signal or exit status it ends with.
 sub judge {
@@ -47,6 +46,7 @@ my @cpu = (
     ['keeps-memory', qr/^not ok .*all memory is given back/m],
     ['any-machine', qr/^not ok .*another is not/m, qr/${rule}machine pdp-7 was asked for, x64 is answered/],
 );
+@cpu = () unless -e "$any/cpu-sim.so"; # built without JIT
 for (@cpu) {
     my ($fault, $suite, $shim) = @$_;
     my $plugin = "$build/t/plugins/breaches/any/cpu-breach.so,behind=$any/cpu-sim.so,fault=$fault";
@@ -54,9 +54,11 @@ for (@cpu) {
     found("cpu: $fault, shim", judge('cpu_conformance', $plugin, OSVM_MACHINE => 'x64', OSVM_SHIM => 'only'), $shim)
         if $shim;
 }
-my ($status) = judge('cpu_conformance', "$build/t/plugins/breaches/any/cpu-breach.so,behind=$any/cpu-sim.so",
-    OSVM_MACHINE => 'x64');
-is($status, 0, 'cpu: without a fault it passes');
+if (@cpu) {
+    my ($status) = judge('cpu_conformance', "$build/t/plugins/breaches/any/cpu-breach.so,behind=$any/cpu-sim.so",
+        OSVM_MACHINE => 'x64');
+    is($status, 0, 'cpu: without a fault it passes');
+}
 
 my @jit = (
     ['subtracts', qr/^not ok .*arithmetic/m],
@@ -90,5 +92,45 @@ SKIP: {
         found("jit: $fault, shim", judge('heap_jit_conformance.64', $plugin, @environment, OSVM_SHIM => 'only'), $shim)
             if $shim;
     }
+}
+
+# Modules: one with a function for each fault, [function, what is said, in which run].
+my $module = "$build/t/plugins/breaches/any/prims-breach.so";
+my ($status, $said) = judge('prims_conformance', $module);
+isnt($status, 0, 'prims: faults are refused');
+my ($plain, $shim) = ('w64/production', 'w64/production/shim');
+my @prims = (
+    ['write_beyond', qr/writes beyond an object/, $plain],
+    ['write_where_it_was', qr/writes where an object was before it moved/, $plain],
+    ['write_where_one_was', qr/writes where an object was before it moved/, $plain],
+    ['hide_lack_of_memory', qr/succeeds although the VM had no memory/, $plain],
+    ['misname_lack_of_memory', qr/fails with 2 where the VM had no memory/, $plain],
+    ['refuse_forwarders', qr/fails with 3 if argument 1 is a forwarder/, $plain],
+    ['hide_refusals', qr/succeeds although the world refused/, $plain],
+    ['call_back_unasked', qr/calls back without having said so/, $plain],
+    ['count_in_all_vms', qr/answers otherwise in a second VM/, $plain],
+    ['answer_nonsense', qr/answers what is no object of this VM/, $plain],
+    ['crash_for_floats', qr/ends the process with (signal|status) \d+, with .*a Float/, 'production'],
+    ['trust_arguments', qr/ends the process with (signal|status) \d+/, 'production'],
+    ['change_and_fail', qr/ends the process/, $shim, qr/changed its receiver or arguments \(P3\)/],
+    ['change_read_only', qr/ends the process .*, read-only\)/, $shim, qr/has changed a read-only object \(P4\)/],
+    ['allocate_unasked', qr/ends the process/, $shim, qr/makes an array without having said so in its flags \(P5\)/],
+    ['touch_world_unasked', qr/ends the process/, $shim, qr/touches the world without having said so .*\(P5\)/],
+    ['answer_nothing', qr/ends the process/, $shim, qr/succeeded without a result \(P1\)/],
+);
+for (@prims) {
+    my ($function, $says, $run, $rule_says) = @$_;
+    like($said, qr/^not ok \d+ - prims\/breach\/$run: $function\b.*\n(#.*\n)*#   $says/m, "prims: $function");
+    like($said, qr/^# .*rule broken at .*: $function of BreachPlugin .*$rule_says/m, "prims: $function, shim")
+        if $rule_says;
+}
+my @sound = $said =~ /^ok \d+ - prims\/breach\/w\d\d\/production(?:\/shim)?: (\w+_soundly|begins)\b/mg;
+is(@sound, 4 * 5, 'prims: sound functions are found sound') or diag("@sound");
+for (['keeps-memory', qr/1 blocks of the host's memory are not given back/],
+     ['loses-memory-at-start', qr/1 blocks and 0 files are left when it did not get block 2 at its start/],
+     ['leaves-files-open', qr/\d+ files, sockets or listings are still open when it has stopped/]) {
+    my ($fault, $says) = @$_;
+    my ($status, $said) = judge('prims_conformance', $module, BREACH_FAULT => $fault, OSVM_SHIM => 'no');
+    like($said, qr/^not ok .*w64.*: begins, ends.*\n(#.*\n)*#   $says/m, "prims: $fault");
 }
 done_testing();

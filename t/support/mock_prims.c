@@ -3,14 +3,16 @@
 #include <math.h>
 #include <string.h>
 
-enum { GUARD = 32, GUARD_BYTE = 0xA5, LARGEST = 1 << 24 };
+enum { GUARD = 32, GUARD_BYTE = 0xA5, VOID_BYTE = 0xDB, LARGEST = 1 << 14 };
 
 struct MockObject {
     MockObject *next;
     MockObject *forward;  /* not NULL: a forwarder */
     OsvmValueKind kind;
     MockObject *class;
-    bool is_array, read_only, negative;
+    MockObject *moved;    /* during a move: where it is now */
+    MockObject *gray;     /* ... the next whose slots are to be looked at */
+    bool is_array, read_only, negative, pinned;
     unsigned element_size; /* bits objects */
     size_t count;          /* elements or slots */
     uint8_t *data;         /* elements, slots, a double; guards stand around it */
@@ -157,7 +159,7 @@ OsvmValue mock_float(MockVm *vm, double value)
     return value_of(object);
 }
 
-static OsvmValue large_integer(MockVm *vm, const uint8_t *bytes, size_t count, bool negative)
+OsvmValue mock_large(MockVm *vm, const uint8_t *bytes, size_t count, bool negative)
 {
     OsvmValue value = mock_bits(vm, OSVM_LARGE_INTEGER, 1, bytes, count);
     object_of(value)->negative = negative;
@@ -179,7 +181,7 @@ OsvmValue mock_integer(MockVm *vm, __int128 value)
     const uint8_t *bytes = (const uint8_t *)&magnitude;
     while (bytes[count - 1] == 0)
         count--;
-    return large_integer(vm, bytes, count, value < 0);
+    return mock_large(vm, bytes, count, value < 0);
 }
 
 void mock_put(OsvmValue object, size_t index, OsvmValue value)
@@ -257,13 +259,184 @@ void mock_vm_open(MockVm *vm, unsigned width, const OsvmWorld *world)
     }
 }
 
+static void free_object(MockObject *object)
+{
+    free(object->data - GUARD);
+    free(object);
+}
+
+static void free_list(MockObject *object)
+{
+    for (MockObject *next; object; object = next) {
+        next = object->next;
+        free_object(object);
+    }
+}
+
 void mock_vm_close(MockVm *vm)
 {
-    for (MockObject *object = vm->objects, *next; object; object = next) {
-        next = object->next;
-        free(object->data - GUARD);
-        free(object);
+    free_list(vm->objects);
+    free_list(vm->voided);
+}
+
+bool mock_is_valid(const MockVm *vm, OsvmValue value)
+{
+    const MockObject *object = vm->objects;
+    if (!mock_is_object(value))
+        return is_small(value) || is_character(value);
+    while (object && object != object_of(value))
+        object = object->next;
+    return object != NULL;
+}
+
+OsvmValue mock_class(const MockVm *vm, OsvmValueKind kind)
+{
+    return value_of(vm->classes[kind]);
+}
+
+size_t mock_slot_count(OsvmValue value)
+{
+    return mock_is_object(value) && !object_of(value)->forward && object_of(value)->kind == OSVM_POINTERS
+               ? object_of(value)->count : 0;
+}
+
+OsvmValue mock_slot(OsvmValue value, size_t index)
+{
+    return slots_of(object_of(value))[index];
+}
+
+bool mock_is_forwarder(OsvmValue value)
+{
+    return mock_is_object(value) && object_of(value)->forward;
+}
+
+size_t mock_count(OsvmValue value)
+{
+    return mock_is_object(value) ? object_of(value)->count : 0;
+}
+
+OsvmValue mock_code(MockVm *vm, size_t count)
+{
+    OsvmValue code = mock_pointers(vm, count, false);
+    object_of(code)->kind = OSVM_CODE;
+    return code;
+}
+
+bool mock_is_frozen(OsvmValue value)
+{
+    return mock_is_object(value) && object_of(value)->read_only;
+}
+
+/* ---- Moving ---- */
+
+typedef struct {
+    MockVm *vm;
+    MockObject *gray; /* moved, slots not yet looked at */
+} Move;
+
+static MockObject *move_object(Move *move, MockObject *object)
+{
+    if (object->moved)
+        return object->moved;
+    MockObject *to = object;
+    bool stays = object->pinned || object->kind == OSVM_NIL || object->kind == OSVM_TRUE ||
+                 object->kind == OSVM_FALSE;
+    if (!stays) {
+        to = calloc(1, sizeof *to);
+        uint8_t *block = malloc(byte_count(object) + 2 * GUARD);
+        if (!to || !block)
+            give_up("no memory");
+        *to = *object;
+        to->data = block + GUARD;
+        memset(block, GUARD_BYTE, byte_count(object) + 2 * GUARD);
+        memcpy(to->data, object->data, byte_count(object));
+        to->moved = to;
+        to->next = move->vm->objects;
+        move->vm->objects = to;
     }
+    object->moved = to;
+    to->gray = move->gray;
+    return move->gray = to;
+}
+
+static void move_value(Move *move, OsvmValue *value)
+{
+    if (mock_is_object(*value))
+        *value = value_of(move_object(move, object_of(*value)));
+}
+
+static void move_references(Move *move, MockObject *object)
+{
+    object->class = object->class ? move_object(move, object->class) : NULL;
+    object->forward = object->forward ? move_object(move, object->forward) : NULL;
+    if (object->kind == OSVM_POINTERS || object->kind == OSVM_CODE)
+        for (size_t i = 0; i < object->count; i++)
+            move_value(move, &slots_of(object)[i]);
+}
+
+static void move_roots(Move *move, OsvmCall *call)
+{
+    MockVm *vm = move->vm;
+    vm->nil = move_object(move, vm->nil);
+    vm->true_object = move_object(move, vm->true_object);
+    vm->false_object = move_object(move, vm->false_object);
+    for (size_t i = 0; i < sizeof vm->classes / sizeof *vm->classes; i++)
+        vm->classes[i] = move_object(move, vm->classes[i]);
+    for (size_t i = 0; i < sizeof vm->tickets / sizeof *vm->tickets; i++)
+        move_value(move, &vm->tickets[i]);
+    for (size_t i = 0; i < vm->root_count; i++)
+        move_value(move, &vm->roots[i]);
+    for (unsigned i = 0; call && i <= call->arg_count; i++)
+        move_value(move, &call->operands[i]);
+    if (call)
+        move_value(move, &call->result);
+}
+
+static size_t block_size(const MockObject *object)
+{
+    return byte_count(object) + 2 * GUARD;
+}
+
+/* The old place of an object is void: nobody may write there. */
+static void make_void(MockVm *vm, MockObject *object)
+{
+    memset(object->data - GUARD, VOID_BYTE, block_size(object));
+    object->next = vm->voided;
+    vm->voided = object;
+}
+
+bool mock_void_written(MockVm *vm)
+{
+    bool written = false;
+    for (const MockObject *object = vm->voided; object; object = object->next)
+        for (size_t i = 0; i < block_size(object); i++)
+            written |= object->data[(ptrdiff_t)i - GUARD] != VOID_BYTE;
+    return written;
+}
+
+void mock_move(MockVm *vm, OsvmCall *call)
+{
+    Move move = {.vm = vm};
+    MockObject *old = vm->objects;
+    free_list(vm->voided);
+    vm->voided = vm->objects = NULL;
+    move_roots(&move, call);
+    while (move.gray) {
+        MockObject *object = move.gray;
+        move.gray = object->gray;
+        move_references(&move, object);
+    }
+    for (MockObject *next; old; old = next) {
+        next = old->next;
+        if (old->moved != old) {
+            make_void(vm, old);
+            continue;
+        }
+        old->next = vm->objects;
+        vm->objects = old;
+    }
+    for (MockObject *object = vm->objects; object; object = object->next)
+        object->moved = NULL;
 }
 
 size_t mock_tickets(const MockVm *vm)
@@ -274,7 +447,41 @@ size_t mock_tickets(const MockVm *vm)
     return count;
 }
 
+bool mock_class_kind(const char *class_name, OsvmValueKind *kind)
+{
+    static const char *const names[] = {"SmallInteger", "LargePositiveInteger", "Character",
+        "BoxedFloat64", "UndefinedObject", "True", "False", "ByteString", "DoubleByteArray", "Bitmap",
+        "DoubleWordArray", "Array", "CompiledMethod"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], class_name) == 0) {
+            *kind = (OsvmValueKind)i;
+            return true;
+        }
+    return false;
+}
+
 /* ---- The services ---- */
+
+/* Each counts; what is asked about values is noted. */
+static bool grant_named(OsvmCall *call, MockWish wish, const char *class_name, OsvmValue value, bool granted)
+{
+    MockVm *vm = call->vm;
+    const unsigned most = sizeof vm->asked / sizeof *vm->asked;
+    vm->services++;
+    vm->asked[vm->asked_count++ % most] = (MockQuestion){wish, value, class_name, granted};
+    return granted;
+}
+
+static bool grant(OsvmCall *call, MockWish wish, OsvmValue value, bool granted)
+{
+    return grant_named(call, wish, NULL, value, granted);
+}
+
+static MockVm *ask(OsvmCall *call)
+{
+    call->vm->services++;
+    return call->vm;
+}
 
 static unsigned api_arg_count(OsvmCall *call)
 {
@@ -283,12 +490,14 @@ static unsigned api_arg_count(OsvmCall *call)
 
 static OsvmValue api_arg(OsvmCall *call, int index)
 {
-    return index < OSVM_RECEIVER || index >= (int)call->arg_count ? value_of(call->vm->nil)
+    MockVm *vm = ask(call);
+    return index < OSVM_RECEIVER || index >= (int)call->arg_count ? value_of(vm->nil)
                                                                   : call->operands[index + 1];
 }
 
 static OsvmValueKind api_kind(OsvmCall *call, OsvmValue value)
 {
+    grant(call, MOCK_KIND, value, true);
     return mock_kind(value);
 }
 
@@ -321,34 +530,34 @@ static bool integer_value(OsvmValue value, __int128 *out)
 static bool api_int64(OsvmCall *call, OsvmValue value, int64_t *out)
 {
     __int128 number;
-    if (!integer_value(value, &number) || number < INT64_MIN || number > INT64_MAX)
-        return false;
-    *out = (int64_t)number;
-    return true;
+    bool fits = integer_value(value, &number) && number >= INT64_MIN && number <= INT64_MAX;
+    if (fits)
+        *out = (int64_t)number;
+    return grant(call, MOCK_INTEGER, value, fits);
 }
 
 static bool api_uint64(OsvmCall *call, OsvmValue value, uint64_t *out)
 {
     __int128 number;
-    if (!integer_value(value, &number) || number < 0 || number > UINT64_MAX)
-        return false;
-    *out = (uint64_t)number;
-    return true;
+    bool fits = integer_value(value, &number) && number >= 0 && number <= UINT64_MAX;
+    if (fits)
+        *out = (uint64_t)number;
+    return grant(call, MOCK_INTEGER, value, fits);
 }
 
 static bool api_real(OsvmCall *call, OsvmValue value, double *out)
 {
-    if (mock_kind(value) != OSVM_FLOAT)
-        return false;
-    memcpy(out, object_of(value)->data, sizeof *out);
-    return true;
+    bool is_float = mock_kind(value) == OSVM_FLOAT;
+    if (is_float)
+        memcpy(out, object_of(value)->data, sizeof *out);
+    return grant(call, MOCK_REAL, value, is_float);
 }
 
 static bool api_character(OsvmCall *call, OsvmValue value, uint32_t *out)
 {
     if (is_character(value))
         *out = (uint32_t)(value.bits >> 3);
-    return is_character(value);
+    return grant(call, MOCK_CHARACTER, value, is_character(value));
 }
 
 static bool api_boolean(OsvmCall *call, OsvmValue value, bool *out)
@@ -356,17 +565,17 @@ static bool api_boolean(OsvmCall *call, OsvmValue value, bool *out)
     OsvmValueKind kind = mock_kind(value);
     if (kind == OSVM_TRUE || kind == OSVM_FALSE)
         *out = kind == OSVM_TRUE;
-    return kind == OSVM_TRUE || kind == OSVM_FALSE;
+    return grant(call, MOCK_BOOLEAN, value, kind == OSVM_TRUE || kind == OSVM_FALSE);
 }
 
 static bool api_elements(OsvmCall *call, OsvmValue value, OsvmElements *out)
 {
     if (!mock_is_object(value) || object_of(value)->forward || !object_of(value)->element_size)
-        return false;
+        return grant(call, MOCK_ELEMENTS, value, false);
     const MockObject *object = object_of(value);
     *out = (OsvmElements){.data = object->data, .count = object->count,
                           .element_size = object->element_size, .read_only = object->read_only};
-    return true;
+    return grant(call, MOCK_ELEMENTS, value, true);
 }
 
 static bool api_integer(OsvmCall *call, OsvmValue value, OsvmInteger *out)
@@ -383,15 +592,17 @@ static bool api_integer(OsvmCall *call, OsvmValue value, OsvmInteger *out)
         out->count = object_of(value)->count;
         out->negative = object_of(value)->negative;
     } else
-        return false;
+        return grant(call, MOCK_INTEGER, value, false);
     while (out->count && !out->bytes[out->count - 1])
         out->count--;
-    return true;
+    return grant(call, MOCK_INTEGER, value, true);
 }
 
 static size_t api_slot_count(OsvmCall *call, OsvmValue value)
 {
-    return mock_is_object(value) && mock_kind(value) == OSVM_POINTERS ? object_of(value)->count : 0;
+    size_t count = mock_is_object(value) && mock_kind(value) == OSVM_POINTERS ? object_of(value)->count : 0;
+    grant(call, MOCK_SLOTS, value, count > 0);
+    return count;
 }
 
 static OsvmValue api_slot(OsvmCall *call, OsvmValue value, size_t index)
@@ -402,16 +613,19 @@ static OsvmValue api_slot(OsvmCall *call, OsvmValue value, size_t index)
 
 static bool api_is_array(OsvmCall *call, OsvmValue value)
 {
-    return mock_is_object(value) && !object_of(value)->forward && object_of(value)->is_array;
+    return grant(call, MOCK_ARRAY, value, mock_is_object(value) && !object_of(value)->forward &&
+                                              object_of(value)->is_array);
 }
 
 static bool api_is_read_only(OsvmCall *call, OsvmValue value)
 {
+    ask(call);
     return !mock_is_object(value) || object_of(value)->read_only;
 }
 
 static OsvmValue api_class_of(OsvmCall *call, OsvmValue value)
 {
+    ask(call);
     if (!mock_is_object(value))
         return value_of(call->vm->classes[mock_kind(value)]);
     return value_of(object_of(value)->forward ? call->vm->nil : object_of(value)->class);
@@ -419,10 +633,9 @@ static OsvmValue api_class_of(OsvmCall *call, OsvmValue value)
 
 static bool api_is_member(OsvmCall *call, OsvmValue value, const char *class_name)
 {
-    static const char *const names[] = {"SmallInteger", "LargePositiveInteger", "Character",
-        "BoxedFloat64", "UndefinedObject", "True", "False", "ByteString", "DoubleByteArray", "Bitmap",
-        "DoubleWordArray", "Array", "CompiledMethod"};
-    return strcmp(names[mock_kind(value)], class_name) == 0;
+    OsvmValueKind kind;
+    bool is = mock_class_kind(class_name, &kind) && kind == mock_kind(value);
+    return grant_named(call, MOCK_MEMBER, class_name, value, is);
 }
 
 static OsvmValue api_nil(OsvmCall *call)
@@ -480,7 +693,8 @@ static OsvmValue api_from_magnitude(OsvmCall *call, const uint8_t *bytes, size_t
         memcpy(&magnitude, bytes, count);
         return make_integer(call->vm, negative ? -(__int128)magnitude : (__int128)magnitude);
     }
-    return allocation_fails(call->vm) ? (OsvmValue){0} : large_integer(call->vm, bytes, count, negative);
+    return count > LARGEST || allocation_fails(call->vm) ? (OsvmValue){0}
+                                                         : mock_large(call->vm, bytes, count, negative);
 }
 
 static OsvmValue api_new_array(OsvmCall *call, size_t count)
@@ -499,11 +713,13 @@ static OsvmValue api_new_instance(OsvmCall *call, OsvmValue class, size_t indexe
 {
     static const unsigned sizes[] = {[OSVM_LARGE_INTEGER] = 1, [OSVM_BYTES] = 1, [OSVM_SHORTS] = 2,
                                      [OSVM_WORDS] = 4, [OSVM_DOUBLES] = 8};
-    MockVm *vm = call->vm;
+    MockVm *vm = ask(call);
     unsigned kind = 0;
     while (kind < sizeof vm->classes / sizeof *vm->classes && vm->classes[kind] != object_of(class))
         kind++;
-    if (kind == sizeof vm->classes / sizeof *vm->classes || indexed > LARGEST || allocation_fails(vm))
+    if (!grant(call, MOCK_CLASS, class, kind < sizeof vm->classes / sizeof *vm->classes))
+        return (OsvmValue){0};
+    if (indexed > LARGEST || allocation_fails(vm))
         return (OsvmValue){0};
     if (kind < sizeof sizes / sizeof *sizes && sizes[kind])
         return mock_bits(vm, (OsvmValueKind)kind, sizes[kind], NULL, indexed);
@@ -523,7 +739,7 @@ static OsvmValue api_new_point(OsvmCall *call, int64_t x, int64_t y)
 
 static bool api_put_slot(OsvmCall *call, OsvmValue object, size_t index, OsvmValue value)
 {
-    if (index >= api_slot_count(call, object) || api_is_read_only(call, object))
+    if (!grant(call, MOCK_CHANGE, object, index < mock_slot_count(object) && !mock_is_frozen(object)))
         return false;
     mock_put(object, index, value);
     return true;
@@ -531,6 +747,7 @@ static bool api_put_slot(OsvmCall *call, OsvmValue object, size_t index, OsvmVal
 
 static int api_result(OsvmCall *call, OsvmValue value)
 {
+    ask(call);
     call->result = value;
     return osvm_is_none(value) ? OSVM_NO_MEMORY : OSVM_SUCCESS;
 }
@@ -542,11 +759,14 @@ static int api_result_receiver(OsvmCall *call)
 
 static void api_set_os_error(OsvmCall *call, int64_t code)
 {
+    ask(call)->os_error = code;
 }
 
 static uint32_t api_keep(OsvmCall *call, OsvmValue value)
 {
-    MockVm *vm = call->vm;
+    MockVm *vm = ask(call);
+    if (allocation_fails(vm))
+        return 0;
     for (uint32_t i = 0; i < sizeof vm->tickets / sizeof *vm->tickets; i++)
         if (osvm_is_none(vm->tickets[i])) {
             vm->tickets[i] = value;
@@ -567,9 +787,11 @@ static void api_drop(OsvmCall *call, uint32_t ticket)
 
 static bool api_pin(OsvmCall *call, OsvmValue value, OsvmValue *pinned)
 {
-    if (mock_is_object(value))
-        *pinned = value;
-    return mock_is_object(value);
+    if (!grant(call, MOCK_ELEMENTS, value, mock_is_object(value)))
+        return false;
+    object_of(value)->pinned = true;
+    *pinned = value;
+    return true;
 }
 
 static void api_signal_semaphore(void *vm, unsigned index)
@@ -591,11 +813,25 @@ static const OsvmWorld *api_world(OsvmCall *call)
     return call->vm->world;
 }
 
-/* Every message answers its receiver. */
+/* Every message answers its receiver. Functions that have not said that they call back are refused, as by
+ * every VM. */
 static int api_perform(OsvmCall *call, OsvmValue receiver, OsvmValue selector, const OsvmValue *arguments,
                        unsigned count, OsvmValue *answer)
 {
-    *answer = receiver;
+    MockVm *vm = ask(call);
+    if (vm->prim && !(vm->prim->flags & OSVM_MAY_CALL_BACK)) {
+        vm->refused_callbacks++;
+        return OSVM_INAPPROPRIATE;
+    }
+    vm->callbacks++;
+    if (allocation_fails(vm))
+        return OSVM_NO_MEMORY;
+    OsvmValue earlier = call->result;
+    call->result = receiver;
+    if (vm->moves)
+        mock_move(vm, call);
+    *answer = call->result;
+    call->result = earlier;
     return OSVM_SUCCESS;
 }
 

@@ -37,16 +37,22 @@ static int64_t host_option_number(const OsvmHost *host, const char *name)
     return strtoll(option_value(host, name), NULL, 0);
 }
 
+static bool allocation_fails(PluginUser *user)
+{
+    user->allocations++;
+    return user->choice.fail_allocation && user->allocations >= user->choice.fail_allocation;
+}
+
 static void *host_alloc(const OsvmHost *host, size_t size)
 {
-    void *block = calloc(1, size ? size : 1);
+    void *block = allocation_fails(user_of(host)) ? NULL : calloc(1, size ? size : 1);
     user_of(host)->blocks += block != NULL;
     return block;
 }
 
 static void *host_resize(const OsvmHost *host, void *block, size_t old_size, size_t new_size)
 {
-    char *resized = realloc(block, new_size ? new_size : 1);
+    char *resized = allocation_fails(user_of(host)) ? NULL : realloc(block, new_size ? new_size : 1);
     if (resized && new_size > old_size)
         memset(resized + old_size, 0, new_size - old_size);
     user_of(host)->blocks += resized && !block;
@@ -83,7 +89,8 @@ static OsvmHost plugin_host(PluginUser *user)
 {
     return (OsvmHost){
         .size = sizeof(OsvmHost), .abi_major = OSVM_ABI_MAJOR, .abi_minor = OSVM_ABI_MINOR,
-        .signature = OSVM_SIGNATURE, .kernel = user, .alloc = host_alloc, .resize = host_resize,
+        .signature = OSVM_SIGNATURE, .kernel = user, .world = user->choice.world,
+        .own = user->choice.world, .alloc = host_alloc, .resize = host_resize,
         .free = host_free, .log = host_log, .fail = host_fail, .option_flag = host_option_flag,
         .option_number = host_option_number, .option_text = option_value,
     };

@@ -25,6 +25,8 @@ typedef struct {
     int heap_bits;               /* 0: any */
     const PluginOption *options; /* closed by an entry without name; NULL: defaults */
     const PluginUser *inner;     /* what a shim is to stand before; NULL for others */
+    const OsvmWorld *world;      /* NULL: it must not ask for one */
+    size_t fail_allocation;      /* 1: the first, and all after it; 0: none fails */
 } PluginChoice;
 
 struct PluginUser {
@@ -35,6 +37,7 @@ struct PluginUser {
     void *state;
     OsvmInstance instance; /* as a shim before it sees it */
     size_t blocks; /* of memory that the plugin has from the host */
+    size_t allocations; /* it asked for so far */
 };
 
 /* False with a sentence when the plugin cannot be had. plugin_close is for either case. */

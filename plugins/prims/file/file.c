@@ -222,7 +222,10 @@ FUNCTION(descriptor_type)
     if (!vm->int64(call, vm->arg(call, 0), &file) || file < 0 || file > INT32_MAX)
         return OSVM_BAD_ARGUMENT;
     int64_t type = -1;
-    if (world->stat_file(world, (int)file, &stat) == 0)
+    int error = world->stat_file(world, (int)file, &stat);
+    if (error == -EPERM)
+        return os_failure(vm, call, error);
+    if (error == 0)
         type = world->is_terminal(world, (int)file) == 1 ? 1 : stat.kind == OSVM_FILE ? 3 : 2;
     return vm->result(call, vm->from_int64(call, type));
 }

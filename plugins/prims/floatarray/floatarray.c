@@ -76,8 +76,10 @@ FUNCTION(at_put)
         return OSVM_NO_MODIFICATION;
     if (!number_of(vm, call, 1, &value))
         return OSVM_BAD_ARGUMENT;
-    floats.at[index] = (float)value;
-    return real_result(vm, call, floats.at[index]);
+    OsvmValue stored = vm->from_real(call, (float)value);
+    if (!osvm_is_none(stored))
+        floats.at[index] = (float)value;
+    return vm->result(call, stored);
 }
 
 /* ---- Arithmetic in place, with an array of the same size or a number ---- */

@@ -270,17 +270,18 @@ FUNCTION(digit_bit_shift)
     if (failure)
         return failure;
     size_t limbs = (size_t)(bits < 0 ? 0 : bits > SHIFT_MAX ? 0 : bits / 32);
-    Limb *room = bits > SHIFT_MAX ? NULL : malloc((a.count + limbs + 1) * sizeof *room);
+    size_t down = bits < 0 ? 0 - (size_t)bits : 0;
+    Limb *room = bits > SHIFT_MAX ? NULL : calloc(a.count + limbs + 1, sizeof *room);
     if (!room)
         failure = a.count ? OSVM_NO_MEMORY : integer_result(vm, call, a.limbs, 0, false);
     else if (bits >= 0) {
         magnitude_shift_left(a.limbs, a.count, (size_t)bits, room);
         failure = integer_result(vm, call, room, a.count + limbs + 1, a.negative);
-    } else if ((uint64_t)-bits >= a.count * 32)
+    } else if (down >= a.count * 32)
         failure = integer_result(vm, call, room, 0, false);
     else {
-        magnitude_shift_right(a.limbs, a.count, (size_t)-bits, room);
-        failure = integer_result(vm, call, room, a.count - (size_t)-bits / 32, a.negative);
+        magnitude_shift_right(a.limbs, a.count, down, room);
+        failure = integer_result(vm, call, room, a.count - down / 32, a.negative);
     }
     free(room);
     operand_free(&a);

@@ -150,7 +150,6 @@ void magnitude_shift_left(const Limb *a, size_t count, size_t bits, Limb *shifte
 {
     size_t limbs = bits / 32;
     unsigned rest = (unsigned)(bits % 32);
-    memset(shifted, 0, limbs * sizeof *shifted);
     Limb carry = 0;
     for (size_t i = 0; i < count; i++) {
         shifted[limbs + i] = a[i] << rest | carry;

@@ -31,7 +31,7 @@ size_t magnitude_multiply_scratch(size_t a_count, size_t b_count);
  * a_count + 1 + b_count limbs. */
 void magnitude_divide(const Limb *a, size_t a_count, const Limb *b, size_t b_count,
                       Limb *quotient, Limb *remainder, Limb *scratch);
-/* shifted has count + bits / 32 + 1 limbs. */
+/* shifted has count + bits / 32 + 1 limbs; those below bits / 32 stay as they are, to be zero. */
 void magnitude_shift_left(const Limb *a, size_t count, size_t bits, Limb *shifted);
 /* Drops the low bits; shifted has count - bits / 32 limbs; bits < 32 * count. */
 void magnitude_shift_right(const Limb *a, size_t count, size_t bits, Limb *shifted);

@@ -241,6 +241,24 @@ static uint32_t get_number(Coder *coder)
     return first <= 254 ? (first - 224) * 256 + get_byte(coder) : get_word(coder);
 }
 
+/* Runs of words into `words`; NULL: only looks whether they are well formed and fit. */
+static bool decompress_words(Coder coder, uint32_t *words, size_t room)
+{
+    for (size_t at = 0; coder.at < coder.count && !coder.failed;) {
+        uint32_t header = get_number(&coder), count = header >> 2, kind = header & 3;
+        if (count > room - at)
+            return false;
+        uint32_t word = kind == 1 ? get_byte(&coder) * 0x01010101u : kind == 2 ? get_word(&coder) : 0;
+        for (uint32_t i = 0; i < count && !coder.failed; i++, at++) {
+            word = kind == 3 ? get_word(&coder) : word;
+            if (kind && words)
+                words[at] = word;
+        }
+    }
+    return !coder.failed;
+}
+
+/* Nothing is written unless all of it can be. */
 FUNCTION(decompress)
 {
     OsvmElements bitmap, source;
@@ -252,18 +270,11 @@ FUNCTION(decompress)
         return OSVM_NO_MODIFICATION;
     if (index < 1 || (uint64_t)index > source.count)
         return OSVM_BAD_INDEX;
-    uint32_t *words = bitmap.data;
     Coder coder = {.bytes = source.data, .count = source.count, .at = (size_t)index - 1};
-    for (size_t at = 0; coder.at < coder.count && !coder.failed;) {
-        uint32_t header = get_number(&coder), count = header >> 2, kind = header & 3;
-        if (count > bitmap.count - at)
-            return OSVM_BAD_INDEX;
-        uint32_t word = kind == 1 ? get_byte(&coder) * 0x01010101u : kind == 2 ? get_word(&coder) : 0;
-        for (uint32_t i = 0; i < count && !coder.failed; i++, at++)
-            if (kind)
-                words[at] = kind == 3 ? get_word(&coder) : word;
-    }
-    return coder.failed ? OSVM_BAD_INDEX : vm->result_receiver(call);
+    if (!decompress_words(coder, NULL, bitmap.count))
+        return OSVM_BAD_INDEX;
+    decompress_words(coder, bitmap.data, bitmap.count);
+    return vm->result_receiver(call);
 }
 
 /* Signed bytes of sound to 16-bit samples. */

@@ -90,15 +90,19 @@ FUNCTION(socket_destroy)
 
 /* --- Binding, listening, connecting --------------------------------------------------- */
 
-static int bind_socket(const OsvmPrimApi *vm, OsvmCall *call, Socket *socket,
-                       const OsvmAddress *address)
+/* 0 or the error. */
+static int bind_socket(const OsvmPrimApi *vm, OsvmCall *call, Socket *socket, const OsvmAddress *address)
 {
     const OsvmWorld *world = vm->world(call);
-    int answer = world->bind(world, socket->file, address);
-    if (answer == 0)
-        return vm->result_receiver(call);
-    socket->error = -answer;
-    return os_failure(vm, call, -answer);
+    int error = -world->bind(world, socket->file, address);
+    if (error)
+        socket->error = error;
+    return error;
+}
+
+static int end_with(const OsvmPrimApi *vm, OsvmCall *call, int error)
+{
+    return error ? os_failure(vm, call, error) : vm->result_receiver(call);
 }
 
 static int listen_on(const OsvmPrimApi *vm, OsvmCall *call, Socket *socket, int64_t port,
@@ -108,11 +112,10 @@ static int listen_on(const OsvmPrimApi *vm, OsvmCall *call, Socket *socket, int6
     if (port < 0 || port > UINT16_MAX || (backlog > 1 && socket->type != TCP))
         return OSVM_FAILED;
     address_set_inet4(&address, interface, (unsigned)port);
-    int failure = bind_socket(vm, call, socket, &address);
-    if (failure || socket->type != TCP)
-        return failure;
-    int error = socket_listen(socket, backlog > INT32_MAX ? INT32_MAX : (int)backlog);
-    return error ? os_failure(vm, call, error) : vm->result_receiver(call);
+    int error = bind_socket(vm, call, socket, &address);
+    if (!error && socket->type == TCP)
+        error = socket_listen(socket, backlog > INT32_MAX ? INT32_MAX : (int)backlog);
+    return end_with(vm, call, error);
 }
 
 /* Arguments: handle, port, and perhaps backlog and interface. */
@@ -144,8 +147,7 @@ FUNCTION(socket_listen_with_backlog)
         return socket ? OSVM_FAILED : failure;
     if (socket->type != TCP)
         return vm->result_receiver(call);
-    int error = socket_listen(socket, backlog > INT32_MAX ? INT32_MAX : (int)backlog);
-    return error ? os_failure(vm, call, error) : vm->result_receiver(call);
+    return end_with(vm, call, socket_listen(socket, backlog > INT32_MAX ? INT32_MAX : (int)backlog));
 }
 
 FUNCTION(socket_bind_to_port)
@@ -155,7 +157,7 @@ FUNCTION(socket_bind_to_port)
     Socket *socket = open_argument(vm, call, 0, &failure);
     if (!inet4_port_arguments(vm, call, 1, 2, &address))
         return OSVM_BAD_ARGUMENT;
-    return socket ? bind_socket(vm, call, socket, &address) : failure;
+    return socket ? end_with(vm, call, bind_socket(vm, call, socket, &address)) : failure;
 }
 
 FUNCTION(socket_bind_to)
@@ -165,7 +167,7 @@ FUNCTION(socket_bind_to)
     Socket *socket = open_argument(vm, call, 0, &failure);
     if (!socket)
         return failure;
-    return address_argument(vm, call, 1, &address) ? bind_socket(vm, call, socket, &address)
+    return address_argument(vm, call, 1, &address) ? end_with(vm, call, bind_socket(vm, call, socket, &address))
                                                    : OSVM_FAILED;
 }
 

@@ -92,7 +92,10 @@ FUNCTION(resolver_local_address)
 {
     const OsvmWorld *world = vm->world(call);
     OsvmAddress address = {0};
-    if (world->host_address(world, OSVM_INET4, &address) < 0)
+    int error = world->host_address(world, OSVM_INET4, &address);
+    if (error == -EPERM)
+        return os_failure(vm, call, -error);
+    if (error < 0)
         address.size = 0;
     return vm->result(call, new_inet4(vm, call, &address));
 }

@@ -391,12 +391,12 @@ static void stop(void *state)
 static const OsvmPrim functions[] = {
     {"primitiveIsInteractive", is_interactive, -1, OSVM_TOUCHES_WORLD},
     {"primitiveHasInput", has_standard_input, -1, OSVM_TOUCHES_WORLD},
-    {"primitiveBegin", begin, -1, OSVM_TOUCHES_WORLD},
+    {"primitiveBegin", begin, 0, OSVM_TOUCHES_WORLD},
     {"primitiveStep", step, -1, OSVM_MAY_ALLOCATE | OSVM_TOUCHES_WORLD},
     {"primitiveEnd", end, -1, OSVM_TOUCHES_WORLD},
-    {"primitiveReplace", replace, -1, OSVM_TOUCHES_WORLD},
+    {"primitiveReplace", replace, 0, OSVM_TOUCHES_WORLD},
     {"primitiveRefresh", refresh, -1, OSVM_TOUCHES_WORLD},
-    {"primitiveRemember", remember, -1, 0},
+    {"primitiveRemember", remember, 0, OSVM_TOUCHES_WORLD},
     {"primitiveWidth", width, -1, OSVM_TOUCHES_WORLD},
     {NULL, NULL, 0, 0},
 };
