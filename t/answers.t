@@ -4,11 +4,9 @@
 # t/answers/64.txt and 32.txt, a line for each primitive and receiver; those of BitBltPlugin in bitblt.txt.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
+use lib 't/support';
+use OsvmTest;
 
 for my $bits (64, 32) {
     my $image = "$dir/$bits.image";

@@ -2,19 +2,9 @@
 # `osvm asm`: listing, refusing, and putting methods into images that then run.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
-
-sub text_file {
-    my ($name, $text) = @_;
-    open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $file $text;
-    close $file;
-    return "$dir/$name";
-}
+use lib 't/support';
+use OsvmTest;
 
 sub run_osvm {
     my $command = join ' ', map { "'$_'" } $osvm, @_;
@@ -40,17 +30,17 @@ method Integer>>factorial
     returnTop
 end
 TEXT
-my $good = text_file('good.asm', $method);
+my $good = write_file('good.asm', $method);
 
 my ($code, $output) = run_osvm('asm', $good);
 is($code, 0, 'a sound method is listed');
 like($output, qr/send #printLine:/, 'the listing names the selector');
 
-($code, $output) = run_osvm('asm', text_file('deep.asm', $method =~ s/    pop\n/    pop\n    pop\n/r));
+($code, $output) = run_osvm('asm', write_file('deep.asm', $method =~ s/    pop\n/    pop\n    pop\n/r));
 is($code, 65, 'a method that the verifier refuses');
 like($output, qr/refused by the verifier: pc \d+/, 'where it is refused');
 
-($code, $output) = run_osvm('asm', text_file('bad.asm', $method =~ s/returnTop/retrunTop/r));
+($code, $output) = run_osvm('asm', write_file('bad.asm', $method =~ s/returnTop/retrunTop/r));
 is($code, 65, 'a text that is wrong');
 like($output, qr/bad\.asm:15:\d+: /, 'where it is wrong');
 
@@ -70,7 +60,7 @@ for my $bits (64, 32) {
     ($code, $output) = run_osvm($patched);
     is($output, "patched\n42\n", "w$bits: the new method runs");
     is($code, 3, "w$bits: and the program ends as it wants");
-    ($code, $output) = run_osvm('asm', text_file('unknown.asm', $method =~ s/printLine:/noSuchSelectorAnywhere:/gr),
+    ($code, $output) = run_osvm('asm', write_file('unknown.asm', $method =~ s/printLine:/noSuchSelectorAnywhere:/gr),
         "--image=$image", '-o', "$dir/none.image");
     is($code, 65, "w$bits: a symbol the image does not know is refused");
     like($output, qr/no symbol #noSuchSelectorAnywhere:/, "w$bits: by name");

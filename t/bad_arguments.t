@@ -6,14 +6,13 @@
 use strict;
 use warnings;
 use Cwd qw(abs_path);
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm  = abs_path($ENV{OSVM} || 'build/osvm');
 my $root  = abs_path('.');
 my $seed  = $ENV{OSVM_TEST_SEED} || 20261;
 my $calls = $ENV{OSVM_TEST_CALLS} || 15000;
-my $dir   = tempdir(CLEANUP => 1);
 
 # What reads a terminal waits for somebody to type.
 my %functions;
@@ -31,12 +30,8 @@ for my $folder (glob 'plugins/prims/*') {
 my $count = map { @$_ } values %functions;
 cmp_ok($count, '>', 150, "$count functions of " . keys(%functions) . ' modules');
 
-mkdir "$dir/Storm";
-open my $package, '>', "$dir/Storm/package.st" or die $!;
-print $package "Package { #name : #'Storm' }\n";
-close $package;
-open my $class, '>', "$dir/Storm/Storm.class.st" or die $!;
-print $class <<'END';
+write_file('Storm/package.st', "Package { #name : #'Storm' }\n");
+my $class = <<'END';
 "
 Calls of functions with arguments of all kinds.
 "
@@ -112,11 +107,11 @@ for my $module (sort keys %functions) {
         $number++;
         for my $arity (0 .. 7) {
             my $head = $arity ? join(' ', map { ($_ == 1 ? "call$number" : 'w') . ": x$_" } 1 .. $arity) : "call$number";
-            print $class "\n{ #category : #calls }\nStorm >> $head [\n\t<primitive: '$name' module: '$module'>\n\t^ #failed\n]\n";
+            $class .= "\n{ #category : #calls }\nStorm >> $head [\n\t<primitive: '$name' module: '$module'>\n\t^ #failed\n]\n";
         }
     }
 }
-close $class;
+write_file('Storm/Storm.class.st', $class);
 
 for my $bits (64, 32) {
     my $image = "$dir/storm$bits.image";

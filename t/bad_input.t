@@ -1,46 +1,31 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 # Every command against everything that is not what it wants: files, streams, folders, numbers. It
 # says what is wrong, ends with the code for it, loses nothing and leaves nothing behind.
 use strict;
 use warnings;
 use Cwd qw(abs_path);
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = abs_path($ENV{OSVM} || 'build/osvm');
-my $dir = tempdir(CLEANUP => 1);
 my $sources = abs_path('image');
 my $image = $osvm =~ s/osvm$/osvm.image/r;
-delete $ENV{OSVM_PLUGIN_PATH};
-
-sub spew {
-    my ($name, $bytes) = @_;
-    open my $file, '>:raw', "$dir/$name" or die "$name: $!";
-    print $file $bytes;
-    close $file;
-}
-
-sub slurp {
-    open my $file, '<:raw', $_[0] or return '';
-    local $/;
-    return <$file> // '';
-}
 
 # Runs in the folder, with little memory to spare (sanitizers want all there is); exit code and standard error.
-my $limits = `nm -D $osvm 2>&1` =~ /__asan/ ? '' : 'ulimit -v 12000000;';
+my $limits = sanitizers() ? '' : 'ulimit -v 12000000;';
 sub run {
     my ($arguments, $redirect) = @_;
     my $status = system('bash', '-c', "cd $dir && $limits { timeout 100 '$osvm' $arguments 2>err </dev/null; } $redirect");
-    return ($status >> 8, slurp("$dir/err"));
+    return ($status >> 8, read_file("$dir/err"));
 }
 
-my $whole = slurp($image);
-spew('empty', '');
-spew('text.st', "Transcript show: 'hello'; cr\n");
-spew('cut.image', substr $whole, 0, 100_000);
-spew('head.image', substr $whole, 0, 100);
-spew('noise', pack 'L*', map { $_ * 2654435761 & 0xFFFFFFFF } 1 .. 10000);
-spew('method.asm', <<'END');
+my $whole = read_file($image);
+write_file('empty', '');
+write_file('text.st', "Transcript show: 'hello'; cr\n");
+write_file('cut.image', substr $whole, 0, 100_000);
+write_file('head.image', substr $whole, 0, 100);
+write_file('noise', pack 'L*', map { $_ * 2654435761 & 0xFFFFFFFF } 1 .. 10000);
+write_file('method.asm', <<'END');
 method Object>>yourself
   set sista
   code
@@ -51,9 +36,9 @@ END
 mkdir "$dir/folder";
 symlink('/dev/zero', "$dir/endless.st") or die $!;
 # Sizes that are not there: a file of holes, and an image whose header promises what is in its holes.
-spew('holes', '');
+write_file('holes', '');
 truncate("$dir/holes", 1 << 40) or die $!;
-spew('huge.image', substr($whole, 0, 8) . pack('Q<', 1 << 40) . substr($whole, 16, 100_000));
+write_file('huge.image', substr($whole, 0, 8) . pack('Q<', 1 << 40) . substr($whole, 16, 100_000));
 truncate("$dir/huge.image", (1 << 40) + 128) or die $!;
 
 my $jit = (run("disasm 'Object>>yourself'", '>out'))[0] != 69;
@@ -147,14 +132,14 @@ for my $row (['-', '</dev/zero', 1, 'stdin: more than \d+ bytes'], ['disasm -', 
     next if $command =~ /^disasm/ && !$jit;
     $command = "'$osvm' $command" unless $command =~ s/OSVM/'$osvm'/;
     is(system("cd $dir && $limits timeout 100 $command $input >out 2>err") >> 8, $code, "$command: exit code");
-    like(slurp("$dir/err"), $says ? qr/^osvm: .*$says\n\z/ : qr/^\z/, "$command: what is said");
+    like(read_file("$dir/err"), $says ? qr/^osvm: .*$says\n\z/ : qr/^\z/, "$command: what is said");
 }
 
 # --- Plugins cut short, or with a bit turned in what the loader reads
-my $plugin = slurp($osvm =~ s,osvm$,lib/osvm/64/gc-sweep.so,r);
+my $plugin = read_file($osvm =~ s,osvm$,lib/osvm/64/gc-sweep.so,r);
 mkdir "$dir/plugins";
 for my $size (0, 3, 63, 64, 300, 1000, 8000, 30000) { # behind that there may be nothing that is loaded
-    spew('plugins/gc-sweep.so', substr $plugin, 0, $size);
+    write_file('plugins/gc-sweep.so', substr $plugin, 0, $size);
     my ($status, $err) = run('--plugin-path=plugins --gc=sweep -e 1', '>out');
     is($status, 69, "a plugin of $size bytes: exit code");
     like($err, qr{^osvm: '.*/plugins/\./gc-sweep\.so' is no plugin: .*\n\z}, "a plugin of $size bytes: what is said");
@@ -162,7 +147,7 @@ for my $size (0, 3, 63, 64, 300, 1000, 8000, 30000) { # behind that there may be
 for my $byte (4, 5, 16, 18, 40, 56) { # class, order, type, machine, sections, segments
     my $broken = $plugin;
     substr($broken, $byte, 1) ^= "\x01";
-    spew('plugins/gc-sweep.so', $broken);
+    write_file('plugins/gc-sweep.so', $broken);
     my ($status, $err) = run('--plugin-path=plugins --gc=sweep -e 1', '>out');
     ok($status == 69 && $err =~ m{^osvm: '.*/plugins/\./gc-sweep\.so' is no plugin: .*\n\z} || $status == 0 && $err eq '',
         "a plugin with byte $byte changed") or diag("$status $err");
@@ -206,7 +191,7 @@ for my $options ('--eden=8000G', '--max-heap=9000000000G', '--stack-pages=200000
 }
 
 # --- Outputs that cannot be made: what is there stays
-spew('kept.image', 'precious');
+write_file('kept.image', 'precious');
 for my $output ('folder', 'none/out.image', '/dev/full', '/proc/out.image') {
     for my $command ("convert --bits=32 -o $output $image", "asm method.asm --image=$image -o $output") {
         my ($status, $err) = run($command, '>out');
@@ -215,7 +200,7 @@ for my $output ('folder', 'none/out.image', '/dev/full', '/proc/out.image') {
     }
 }
 is((run("convert --bits=32 -o kept.image cut.image", '>out'))[0], 65, 'a conversion that fails');
-is(slurp("$dir/kept.image"), 'precious', '... leaves what was there');
+is(read_file("$dir/kept.image"), 'precious', '... leaves what was there');
 SKIP: {
     skip('root may write everywhere', 2) if $> == 0 && system('setpriv --reuid=65534 true 2>/dev/null') != 0;
     mkdir "$dir/closed", 0555;
@@ -223,7 +208,7 @@ SKIP: {
     my $as = $> == 0 ? 'setpriv --reuid=65534 ' : '';
     my $status = system("${as}'$osvm' convert --bits=32 -o $dir/closed/x.image $image >$dir/out 2>$dir/err");
     is($status >> 8, 73, 'a folder that nothing may be written to');
-    like(slurp("$dir/err"), qr/^osvm: .*Permission denied\n\z/, '... is said');
+    like(read_file("$dir/err"), qr/^osvm: .*Permission denied\n\z/, '... is said');
 }
 is(join(' ', sort map { s,.*/,,r } grep { !m,/\.\.?$, } glob "$dir/* $dir/.*"),
     'closed cut.image empty endless.st err folder head.image holes huge.image kept.image method.asm noise out text.st', 'nothing is left behind');

@@ -3,8 +3,9 @@
 use strict;
 use warnings;
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
 my $small = '--eden=256K --live=1M --turnover=6 --runs=1 --heaps=3';
 
 my @names = map { /^(\w+)/ ? $1 : () } `$osvm bench gc --list`;

@@ -4,8 +4,9 @@
 use strict;
 use warnings;
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $build = $ENV{BUILD} || 'build';
 my $any = "$build/lib/osvm/any";
 
 # What the suite says, and the signal or exit status it ends with.
@@ -82,7 +83,7 @@ my @jit = (
 );
 SKIP: {
     skip 'no back end for the breaches', 1 unless -e "$build/lib/osvm/64/jit-x64.so";
-    @jit = @jit[grep { $_ % 3 == 0 } 0 .. $#jit] if $build =~ /sanitize/ && !$ENV{OSVM_TEST_LONG};
+    @jit = @jit[grep { $_ % 3 == 0 } 0 .. $#jit] if sanitizers() && !$ENV{OSVM_TEST_LONG};
     for (@jit) {
         my ($fault, $suite, $shim) = @$_;
         my @environment = (BREACH_FAULT => $fault, BREACH_BEHIND => "$build/lib/osvm/64/jit-x64.so",

@@ -1,14 +1,7 @@
 #!/bin/bash
 # `osvm build`: images of both widths and sets, the same each time; errors leave nothing behind.
-set -u
-osvm=${OSVM:-build/osvm}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-count=0 failures=0
-check() { # status name
-    count=$((count + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=1; fi
-}
+. t/support/check.sh
+
 word() { od -An -tu4 -j "$2" -N 4 "$1" | tr -d ' '; }
 
 for bits in 64 32; do
@@ -228,5 +221,4 @@ sources=$(grep -hE '^[A-Za-z0-9]+( class)? >> .*\[$' image/*/*.st | wc -l)
 [ $? = 1 ]; check $? "compile reports errors by its exit code"
 "$osvm" build image 2> "$dir/messages"
 [ $? = 64 ]; check $? "without -o: exit code 64"
-echo "1..$count"
-exit $failures
+done_testing

@@ -1,14 +1,7 @@
 #!/bin/bash
 # Traits in sources, as Pharo (Tonel) and Squeak (chunks) write them: what images made of them answer.
-set -u
-osvm=${OSVM:-build/osvm}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-count=0 failures=0
-check() { # status name
-    count=$((count + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=1; fi
-}
+. t/support/check.sh
+
 answers() { # expression answer: `image` with the sources in $dir/src
     local got
     got=$("$osvm" "$dir/image" -e "($1) displayString displayNl. nil" 2>&1 | head -n 1)
@@ -149,5 +142,4 @@ reports "Bad.class.st:2:28: error: a: takes another number of arguments"
 reports "error: a composition of traits expected"
 reports "the superclass of Below is missing: no class is named TPool"
 [ ! -e "$dir/image" ]; check $? "and there is no image"
-echo "1..$count"
-exit $failures
+done_testing

@@ -5,11 +5,11 @@
 # bytecodes-32.txt, a line for each method. BYTECODES_KEEP=DIR keeps the images, to record them anew.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = $ENV{BYTECODES_KEEP} || tempdir(CLEANUP => 1);
+$dir = $ENV{BYTECODES_KEEP} if $ENV{BYTECODES_KEEP};
 
 my (@methods, @unary, @binary, @ternary);
 
@@ -424,15 +424,6 @@ BytecodeAnswers >> run: selector onEach: things [
 TEXT
 }
 
-sub write_file {
-    my ($name, $text) = @_;
-    open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $file $text;
-    close $file or die "$dir/$name: $!\n";
-    return;
-}
-
-mkdir "$dir/Bytecodes";
 write_file('Bytecodes/package.st', "Package { #name : #Bytecodes }\n");
 write_file('Bytecodes/BytecodesBase.class.st', class_text(1));
 write_file('Bytecodes/Bytecodes.class.st', class_text(0));

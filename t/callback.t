@@ -3,23 +3,18 @@
 # the answers, in all tiers and with a heap that moves all the time.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $build = $ENV{BUILD} or BAIL_OUT('BUILD is not set');
-my $osvm = $ENV{OSVM};
-my $dir = tempdir(CLEANUP => 1);
-delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS OSVM_PLUGIN_PATH)};
-
-my $log = `make install BUILD='$build' INSTALL_ONLY=yes DESTDIR='$dir' PREFIX=/usr 2>&1`;
-is($?, 0, 'the headers are installed') or BAIL_OUT($log);
+is(install_tree(), undef, 'the headers are installed') or BAIL_OUT('no headers');
 my $flags = `PKG_CONFIG_PATH='$dir/usr/lib/pkgconfig' pkg-config --define-prefix --cflags osvm 2> /dev/null`;
 $flags = "-I$dir/usr/include" unless $flags =~ /-I/;
 chomp $flags;
-$flags .= ' -fsanitize=address,undefined' if $build =~ /sanitize/;
+$flags .= ' ' . sanitizers();
 mkdir $_ for "$dir/plugins", "$dir/plugins/any";
 for my $variant (['', '-DNDEBUG'], ['.checked', '-DOSVM_CHECKED=1']) {
-    $log = `$ENV{CC} -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -pthread $flags $variant->[1] -o $dir/plugins/any/prims-calling$variant->[0].so t/callback/calling.c 2>&1`;
+    my $log = `$ENV{CC} -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -pthread $flags $variant->[1] -o $dir/plugins/any/prims-calling$variant->[0].so t/callback/calling.c 2>&1`;
     is($?, 0, "the module builds, without a warning$variant->[0]") or BAIL_OUT($log);
 }
 
@@ -54,7 +49,7 @@ collector: 0
 unload: #refused
 TEXT
 
-my $has_jit = `$osvm plugins` =~ /^jit\s+x64/m;
+my $has_jit = has_plugin(jit => 'x64');
 for my $bits (64, 32) {
     my @ways = ('', '--check', '--torture=scavenge:50,poison', '--gc=sweep --torture=collect:20000,move');
     push @ways, '--jit=x64,threshold=2', '--jit=x64,threshold=2 --check', '--jit=x64,threshold=2 --cpu=sim'
@@ -65,8 +60,7 @@ for my $bits (64, 32) {
         is($? >> 8, 7, "$name: the program ends from within two callbacks");
         is($lines[$_] // '', $expected[$_], "$name: $expected[$_]") for 0 .. $#expected;
         is(scalar @lines, scalar @expected, "$name: nothing else");
-        open my $err, '<', "$dir/err" or die;
-        my $said = join '', <$err>;
+        my $said = read_file("$dir/err");
         like($said, qr/primitiveCallUndeclared of calling calls back without having said so/, "$name: undeclared, and told");
         like($said, qr/primitiveOnThread of calling calls back on a thread that is not the VM's/, "$name: a thread, and told");
         like($said, qr/no snapshot while a callback is active/, "$name: a snapshot, and told");

@@ -2,22 +2,12 @@
 # Clones of a running VM: what an image saves in the background while it goes on, and what a clone may do.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
-
-sub file {
-    my ($name, $text) = @_;
-    open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $file $text;
-    close $file;
-    return "$dir/$name";
-}
+use lib 't/support';
+use OsvmTest;
 
 # What the image holds when it is saved stays in the file, whatever the original does meanwhile.
-my $save = file('save.st', <<'END');
+my $save = write_file('save.st', <<'END');
 | clone |
 Smalltalk at: #Kept put: (1 to: 200000) asArray.
 clone := Smalltalk saveInBackgroundAs: (CommandLine arguments at: 1).
@@ -27,7 +17,7 @@ Stdio stdout print: clone wait; lf; print: clone status; lf; print: ((Smalltalk 
 END
 
 # A clone shares nothing that it changes, and is silent unless told otherwise.
-my $clones = file('clones.st', <<'END');
+my $clones = write_file('clones.st', <<'END');
 | value silent loud failing file nested |
 value := 1.
 file := CommandLine arguments at: 1.
@@ -53,7 +43,7 @@ Stdio stdout print: value; lf.
 END
 my $expected = "true\nfrom the clone\ntrue\nfalse\n1\ntrue\ntrue\ntrue\ntrue\n#refused\n1\n";
 
-my $has_jit = `$osvm plugins` =~ /^jit\s+x64/m;
+my $has_jit = has_plugin(jit => 'x64');
 for my $bits (64, 32) {
     my @ways = ('', '--check', '--gc=sweep,lazy');
     # A small zone: original and clone throw methods out and write others all the time.

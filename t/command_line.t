@@ -2,33 +2,19 @@
 # What the built-in image does with its arguments: expressions, scripts, messages, loading, saving, and its exit codes.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
-
-sub file {
-    my ($name, $text) = @_;
-    open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $file $text;
-    close $file;
-    return "$dir/$name";
-}
+use lib 't/support';
+use OsvmTest;
 
 # Runs a shell command line; $out and $err get what it wrote.
 my ($out, $err);
 sub run {
     my ($command) = @_;
-    $out = `timeout 60 $command 2> $dir/err`;
-    my $status = $? >> 8;
-    open my $file, '<', "$dir/err" or die;
-    local $/;
-    $err = <$file> // '';
+    (my $status, $out, $err) = run_command("timeout 60 $command");
     return $status;
 }
 
-my $script = file('script.st', <<'END');
+my $script = write_file('script.st', <<'END');
 #!/usr/bin/env osvm
 "A class, and then its use."
 | unused |
@@ -38,9 +24,9 @@ total := CommandLine arguments inject: 0 into: [ :sum :each | sum + (Doubler new
 Stdio stdout print: total; lf.
 Smalltalk exit: 3
 END
-my $wrong = file('wrong.st', "x := 3.\n\nx\n    foo: 4\n");
-my $syntax = file('syntax.st', "x := 3.\ny := (4.\n");
-my $chunks = file('chunks.st', <<'END');
+my $wrong = write_file('wrong.st', "x := 3.\n\nx\n    foo: 4\n");
+my $syntax = write_file('syntax.st', "x := 3.\ny := (4.\n");
+my $chunks = write_file('chunks.st', <<'END');
 Object subclass: #Chunk instanceVariableNames: 'a' classVariableNames: '' poolDictionaries: '' category: 'Script'!
 !Chunk methodsFor: 'testing'!
 bang
@@ -48,7 +34,7 @@ bang
 Stdio stdout nextPutAll: Chunk new bang; lf!
 END
 mkdir "$dir/tonel";
-file('tonel/Loaded.class.st', <<'END');
+write_file('tonel/Loaded.class.st', <<'END');
 "
 I am loaded.
 "
@@ -60,7 +46,7 @@ Loaded class >> run: arguments [
 	^ 7
 ]
 END
-file('tonel/LoadedTest.class.st', <<'END');
+write_file('tonel/LoadedTest.class.st', <<'END');
 Class { #name : #LoadedTest, #superclass : #TestCase, #category : #Loaded }
 
 { #category : #tests }

@@ -1,10 +1,10 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 # Completion in the shells, and the manual page: they speak of what the program really has.
 use strict;
 use warnings;
 use Test::More;
-
-my $osvm = $ENV{OSVM} or BAIL_OUT('OSVM is not set');
+use lib 't/support';
+use OsvmTest;
 
 # What bash would offer for the last of the words.
 sub complete {
@@ -29,8 +29,7 @@ SKIP: {
     is(system('zsh -n tools/completion/_osvm'), 0, 'zsh reads its file');
 }
 
-open my $file, '<', 'docs/osvm.1' or die;
-my $page = do { local $/; <$file> };
+my $page = read_file('docs/osvm.1');
 my $help = `$osvm --help`;
 for my $command ($help =~ /^Commands:\n(.*?)^$/ms ? $1 =~ /^  ([a-z-]+)/mg : ()) {
     like($page, qr/^\.It Cm \Q$command\E$/m, "the manual has the command $command");

@@ -4,11 +4,10 @@
 # interpreter (VMMaker.oscog 3185, March 2023) printed on the same image.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
 my @expected = split /\n/, <<'TEXT';
 priorities: higher me still lower end
 yielding: 0 1 2 3 4

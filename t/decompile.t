@@ -1,14 +1,7 @@
 #!/bin/bash
 # `osvm decompile`: every method of the images we build compiles to the same code again.
-set -u
-osvm=${OSVM:-build/osvm}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-count=0 failures=0
-check() { # status name
-    count=$((count + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=1; fi
-}
+. t/support/check.sh
+
 for bits in 64 32; do
     for set in sista v3; do
         for sources in keep drop; do
@@ -37,5 +30,4 @@ done
 "$osvm" decompile "$dir/x.image" 'Samples>>nothing' 2> "$dir/err"
 [ $? = 64 ]; check $? "a method that is not there: exit code 64"
 grep -qF 'Samples>>nothing' "$dir/err"; check $? "and it is named"
-echo "1..$count"
-exit $failures
+done_testing

@@ -3,21 +3,15 @@
 # run, also through contexts and saved images, and `osvm check` warns of them.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
+use lib 't/support';
+use OsvmTest;
 
 my $temps  = join ' ', map { "t$_" } 1 .. 20;
 my $fill   = join ' ', map { "t$_ := n + $_." } 1 .. 20;
 my $sum    = join ' + ', map { "t$_" } 1 .. 20;
-mkdir "$dir/Deep" or die "$dir/Deep: $!\n";
-open my $package, '>', "$dir/Deep/package.st" or die "package.st: $!\n";
-print $package "Package { #name : #Deep }\n";
-close $package;
-open my $class, '>', "$dir/Deep/Deep.class.st" or die "Deep.class.st: $!\n";
-print $class <<"TEXT";
+write_file('Deep/package.st', "Package { #name : #Deep }\n");
+write_file('Deep/Deep.class.st', <<"TEXT");
 Class { #name : #Deep, #superclass : #Object, #category : #Deep }
 
 { #category : #all }
@@ -43,7 +37,6 @@ Deep >> run [
 	self quit: (block value: 7) \\\\ 256
 ]
 TEXT
-close $class;
 
 # The method headers without the flag for a large frame: bit 17, above the SmallInteger's tag. A
 # method header is the first word behind an object header that says compiled code (formats 24..31).

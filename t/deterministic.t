@@ -4,27 +4,16 @@
 use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
-
-sub file {
-    my ($name, $text) = @_;
-    open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $file $text;
-    close $file;
-    return "$dir/$name";
-}
+use lib 't/support';
+use OsvmTest;
 
 sub digest {
-    open my $file, '<', $_[0] or return "no $_[0]";
-    local $/;
-    return sha256_hex(<$file>);
+    my ($path) = @_;
+    return sha256_hex(read_file($path) // return "no $path");
 }
 
-my $program = file('program.st', <<'END');
+my $program = write_file('program.st', <<'END');
 | out order lock late processes |
 out := Stdio stdout.
 order := OrderedCollection new.
@@ -52,7 +41,7 @@ Smalltalk saveAs: (CommandLine arguments at: 1)
 END
 
 # A library that ends the process when its first thread asks for time or chance.
-my $guard = file('guard.c', <<'END');
+my $guard = write_file('guard.c', <<'END');
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/time.h>
@@ -66,13 +55,11 @@ int gettimeofday(struct timeval *time, void *zone) { check(); return syscall(SYS
 time_t time(time_t *where) { check(); return syscall(SYS_time, where); }
 ssize_t getrandom(void *buffer, size_t size, unsigned flags) { check(); return syscall(SYS_getrandom, buffer, size, flags); }
 END
-my $sanitized = ($ENV{BUILD} || '') =~ /sanitize/;
 my $cc = $ENV{CC} || 'cc';
-my $has_guard = !$sanitized && system("$cc -shared -fPIC -w -o $dir/guard.so $guard 2> /dev/null") == 0;
+my $has_guard = !sanitizers() && system("$cc -shared -fPIC -w -o $dir/guard.so $guard 2> /dev/null") == 0;
 my $preload = $has_guard ? "LD_PRELOAD=$dir/guard.so GUARD=1" : '';
 
-my $plugins = `$osvm plugins`;
-my ($has_jit, $has_sim) = ($plugins =~ /^jit\s+x64/m, $plugins =~ /^cpu\s+sim/m);
+my ($has_jit, $has_sim) = (has_plugin(jit => 'x64'), has_plugin(cpu => 'sim'));
 for my $bits (64, 32) {
     my @ways = ('', '--check', '--gc=sweep');
     my $hot = '--jit=x64,threshold=1,loop-threshold=1';

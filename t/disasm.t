@@ -3,22 +3,15 @@
 use strict;
 use warnings;
 use Test::More;
-use File::Temp qw(tempdir);
+use lib 't/support';
+use OsvmTest;
 
-my $build = $ENV{BUILD} || 'build';
-my $osvm  = $ENV{OSVM}  || "$build/osvm";
-plan skip_all => 'built without JIT' unless -e "$build/lib/osvm/64/jit-x64.so";
-my $dir = tempdir(CLEANUP => 1);
+plan skip_all => 'built without JIT' unless has_plugin(jit => 'x64');
 
 sub run {
     my ($arguments, $input) = @_;
-    open my $in, '>', "$dir/in" or die;
-    print $in $input // '';
-    close $in;
-    my $out = `$osvm disasm $arguments <$dir/in 2>$dir/err`;
-    open my $err, '<', "$dir/err" or die;
-    local $/;
-    return ($? >> 8, $out, scalar <$err>);
+    my $in = write_file('in', $input // '');
+    return run_command("$osvm disasm $arguments <$in");
 }
 
 my ($status, $out, $err) = run(q('Object>>yourself'));
@@ -70,9 +63,7 @@ like($out, qr/mov half, r\w+/, 'wherever the code zone is');
 is($status, 65, 'a method that does not compile');
 like($err, qr/does not compile/, 'is refused');
 
-open my $asm, '>', "$dir/m.asm" or die;
-print $asm "method Object>>answerSeven\n  set sista\n  literals\n    #answerSeven\n    methodClass\n  code\n    pushInt 7\n    returnTop\nend\n";
-close $asm;
+write_file('m.asm', "method Object>>answerSeven\n  set sista\n  literals\n    #answerSeven\n    methodClass\n  code\n    pushInt 7\n    returnTop\nend\n");
 ($status, $out, $err) = run("--asm=$dir/m.asm");
 is($status, 0, 'an assembled method') or diag($err);
 like($out, qr/^Object>>answerSeven$/m, 'is listed');

@@ -5,8 +5,9 @@
 use strict;
 use warnings;
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $build = $ENV{BUILD} || 'build';
 my $least = 150; # of some 260 with gcc 12, 175 with clang 14; one or a few when merged
 
 open my $file, '<', "$build/flags" or plan skip_all => "no $build/flags: built elsewhere";

@@ -1,18 +1,14 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 # Every example runs, and says what it should.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} or BAIL_OUT('OSVM is not set');
-my $dir = tempdir(CLEANUP => 1);
+use lib 't/support';
+use OsvmTest;
 
 sub example {
     my ($name, $arguments, $input) = @_;
-    open my $file, '>', "$dir/input" or die;
-    print $file $input // '';
-    close $file;
+    write_file('input', $input // '');
     return scalar `$osvm examples/$name.st $arguments <$dir/input 2>&1`;
 }
 
@@ -36,11 +32,7 @@ like(example('adventure', '', join "\n", 'north', 'west', 'down', 'take lamp', '
     qr/no way west.*You carry: lamp.*You have won\.\n\z/s, 'adventure');
 like(example('adventure', '', "dance\nquit\n"), qr/I know: .*Farewell\.\n\z/s, '... it says what it knows');
 
-mkdir "$dir/top";
-mkdir "$dir/top/sub";
-open my $file, '>', "$dir/top/sub/file" or die;
-print $file 'x' x 20_000;
-close $file;
+write_file('top/sub/file', 'x' x 20_000);
 is(example('tree', "$dir/top"), "    19K top/\n    19K   sub/\n    19K     file\n", 'tree');
 like(example('tree', "$dir/nothing"), qr/there is no/, '... of what is not there');
 

@@ -15,8 +15,9 @@ use File::Copy;
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
 my $cc = $ENV{CC} || 'cc';
 my $events = $ENV{OSVM_TEST_EVENTS} || 3000000;
 my $root = abs_path('.');

@@ -3,15 +3,12 @@
 # reason; tried again, all of it is on the disk, once. Nothing fails without a word.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir = tempdir(CLEANUP => 1);
+use lib 't/support';
+use OsvmTest;
 
 # Takes every step again until it succeeds; prints the contents' soundness and the number of errors.
-open my $script, '>', "$dir/write.st" or die $!;
-print $script <<'END';
+write_file('write.st', <<'END');
 | path try errors pieces expected stream size written |
 path := CommandLine arguments at: 1.
 errors := 0.
@@ -43,15 +40,10 @@ expected := expected contents.
 expected := (expected first: 3) , 'xyz' , (expected allButFirst: 6) , 'en'.
 Stdio stdout nextPutAll: (written = expected ifTrue: [ 'whole' ] ifFalse: [ 'lost' ]); space; print: errors; lf
 END
-close $script;
 
 sub run {
     my ($world, @arguments) = @_;
-    my $out = `timeout 60 '$osvm' --world=$world @arguments 2>$dir/err`;
-    my $status = $? >> 8;
-    open my $file, '<', "$dir/err" or die $!;
-    local $/;
-    return ($status, $out, scalar <$file>);
+    return run_command("timeout 60 $osvm --world=$world @arguments");
 }
 
 my ($status, $out, $err) = run('live', "$dir/write.st", "$dir/file");
@@ -80,12 +72,10 @@ for my $operation (sort keys %least) {
 is("$status $out$err", "0 whole 0\n", 'writes that take seven bytes each');
 
 # A full disk stays full: an error that a program does not handle ends it with a report; what came before is there.
-open my $full, '>', "$dir/full.st" or die $!;
-print $full <<'END';
+write_file('full.st', <<'END');
 (CommandLine arguments at: 1) asFileReference writeStreamDo: [ :stream |
 	1 to: 100000 do: [ :i | stream print: i; lf ] ]
 END
-close $full;
 for my $space (0, 1, 5000, 100000) {
     ($status, $out, $err) = run("faulty,space=$space", "$dir/full.st", "$dir/file$space");
     is($status, 1, "a disk with $space bytes: exit code");
@@ -94,9 +84,7 @@ for my $space (0, 1, 5000, 100000) {
 }
 
 # Left open: the end of the program writes what the VM still has, or says that it cannot.
-open my $open, '>', "$dir/open.st" or die $!;
-print $open "stream := FileStream forceNewFileNamed: (CommandLine arguments at: 1).\nstream nextPutAll: 'kept'; flushBuffer.\nSmalltalk at: #Stream put: stream\n";
-close $open;
+write_file('open.st', "stream := FileStream forceNewFileNamed: (CommandLine arguments at: 1).\nstream nextPutAll: 'kept'; flushBuffer.\nSmalltalk at: #Stream put: stream\n");
 ($status, $out, $err) = run('live', "$dir/open.st", "$dir/left");
 is("$status $err", '0 ', 'a file left open');
 is(-s "$dir/left", 4, '... is written at the end');

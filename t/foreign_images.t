@@ -6,30 +6,14 @@
 #   REFERENCE, REFERENCE32   the command of a VM for 64-bit and for 32-bit images, to run them as well
 use strict;
 use warnings;
-use Cwd qw(abs_path);
 use File::Copy qw(copy);
 use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm      = abs_path($ENV{OSVM} || 'build/osvm');
-my $build     = $ENV{BUILD} || 'build';
-my $dir       = tempdir(CLEANUP => 1);
 my $validate  = `python3 -c 'print(1)' 2>/dev/null` ? 'python3 t/support/validate_image.py' : undef;
 my %reference = (64 => $ENV{REFERENCE}, 32 => $ENV{REFERENCE32});
-
-sub contents {
-    my ($file) = @_;
-    open my $in, '<:raw', $file or return '';
-    local $/;
-    return scalar <$in>;
-}
-
-sub write_file {
-    my ($file, $data) = @_;
-    open my $out, '>:raw', $file or die "$file: $!";
-    print $out $data;
-    close $out or die "$file: $!";
-}
 
 # What a VM does with an image, in a folder of its own: output, the files it leaves, whether it ended well.
 sub behaviour {
@@ -38,7 +22,7 @@ sub behaviour {
     copy($image, "$home/a.image");
     my $said = `cd $home && timeout -k 5 20 $command a.image 2>/dev/null </dev/null`;
     my $end  = $? == 0 ? 'ends' : ($? >> 8) == 124 ? 'goes on' : 'fails';
-    my %left = map { s{.*/}{}r => contents($_) } grep { !/a\.image$/ } glob("$home/*");
+    my %left = map { s{.*/}{}r => read_file($_) } grep { !/a\.image$/ } glob("$home/*");
     my $text = join "\n", $said, $end, map { my $t = $left{$_} =~ s/-?\d+/N/gr; "$_: $t" } sort keys %left;
     return $text;
 }
@@ -46,7 +30,7 @@ sub behaviour {
 for my $bits (64, 32) {
     my $sample = "$dir/$bits.image";
     is(system("$build/t/heap_image_sample.$bits $sample >/dev/null"), 0, "w$bits: a sample is made");
-    my $data = contents($sample);
+    my $data = read_file($sample);
     write_file("$dir/long.image", $data . 'left over ' x 100);
     my $said = `$osvm check $dir/long.image 2>&1`;
     is($?, 0, "w$bits: an image in a file that is too long is sound");
@@ -57,7 +41,7 @@ for my $bits (64, 32) {
     # The name becomes longer within the padding of the string: its format says two bytes less of that.
     is(system($osvm, 'build', "--bits=$bits", '--strip', '--start=Smalltalk quit', '-o', "$dir/named.image", 'image'), 0,
         "w$bits: an image is built");
-    $data = contents("$dir/named.image");
+    $data = read_file("$dir/named.image");
     my $padded = 'Array' . "\0" x 3;
     my $count  = 0;
     while ($data =~ /\Q$padded\E/g) {

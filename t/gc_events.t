@@ -3,17 +3,14 @@
 # widths, with every collector, production and checked. OSVM_TEST_SEED: other random ones.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm  = $ENV{OSVM}  || 'build/osvm';
-my $build = $ENV{BUILD} || 'build';
 my $seed  = $ENV{OSVM_TEST_SEED} || 20261127;
 my $events = $ENV{OSVM_TEST_LONG} ? 1000000 : 20000;
 my @scripts = sort glob 't/gc-events/*.gc';
 my @large = sort glob 't/gc-events/large/*.gc';
-my $dir = tempdir(CLEANUP => 1);
-my $sanitized = `nm -D $build/osvm 2>/dev/null` =~ /__asan_init/;
 
 sub run_lab {
     my ($name, $options, @arguments) = @_;
@@ -36,7 +33,7 @@ for my $bits (64, 32) {
                  "$name: something happened");
             # Poisoning 2 GiB takes long, and sanitizers have no room for it.
             run_lab("$name: large sequences", $options, "--bits=$bits", '--replay', @large)
-                if $variant eq 'production' && !$sanitized;
+                if $variant eq 'production' && !sanitizers();
         }
     }
 }
@@ -44,10 +41,8 @@ for my $bits (64, 32) {
 # What the command says of wrong input.
 sub refused {
     my ($text, $wanted, $name) = @_;
-    open my $file, '>', "$dir/wrong.gc" or die;
-    print $file $text;
-    close $file;
-    my $output = `$osvm fuzz gc --replay $dir/wrong.gc 2>&1`;
+    my $file = write_file('wrong.gc', $text);
+    my $output = `$osvm fuzz gc --replay $file 2>&1`;
     is($? >> 8, 65, "$name: status");
     like($output, $wanted, $name);
 }
@@ -65,9 +60,7 @@ $said = `$osvm fuzz jit 2>&1`;
 is($? >> 8, 64, 'something else to fuzz: status');
 
 # A script that expects what does not happen fails, and is reduced to what matters.
-open my $file, '>', "$dir/false.gc" or die;
-print $file "new r1 fixed\nnew r2 array 3\nstore r2 1 r1\nexpect-nil r2 1\n";
-close $file;
+write_file('false.gc', "new r1 fixed\nnew r2 array 3\nstore r2 1 r1\nexpect-nil r2 1\n");
 $said = `$osvm fuzz gc --bits=64 --replay $dir/false.gc 2>&1`;
 is($? >> 8, 1, 'an expectation that does not hold: status');
 like($said, qr/caught by expectation at event 4 \(expect-nil r2 1\)/, 'and what it was');

@@ -4,8 +4,9 @@
 use strict;
 use warnings;
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
 $ENV{OSVM_TEST_TIME_FACTOR} = 4; # the stress is no fault of a test's
 
 # Runs all tests with these options.

@@ -4,11 +4,10 @@
 # machine code, under stress, and on the simulated processor. Jumps must not leave machine code.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
 my @names = qw(a b c d e);
 
 # number, what it must answer of a, b, ..., operands; "64" in front: of 64-bit images only
@@ -133,13 +132,6 @@ ASM
 push @tests, map { "self name: '6000 $_' operands: [ {$_} ] inline: [ :a | self p6000: a ] plain: [ :a | a ]." } 0, 1, 1000;
 
 mkdir "$dir/Inlined";
-sub write_file {
-    my ($name, $text) = @_;
-    open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $file $text;
-    close $file or die "$dir/$name: $!\n";
-    return;
-}
 write_file('inlined.asm', $methods);
 write_file('Inlined/package.st', "Package { #name : #Inlined }\n");
 my $steps = join '', map { "{ #category : #running }\nInlined >> test$_ [\n\t$tests[$_]\n]\n\n" } 0 .. $#tests;
@@ -163,7 +155,7 @@ Inlined >> text: value [
 CLASS
 
 my $hot = '--jit=x64,threshold=1,loop-threshold=1';
-my $plugins = `$osvm plugins`;
+my ($has_jit, $has_sim) = (has_plugin(jit => 'x64'), has_plugin(cpu => 'sim'));
 for my $bits (64, 32) {
     my ($raw, $image) = ("$dir/raw$bits.image", "$dir/$bits.image");
     is(system($osvm, 'build', "--bits=$bits", '--start=Inlined printAll. Console quit: 0', '-o', $raw, 'image',
@@ -171,8 +163,8 @@ for my $bits (64, 32) {
     is(system($osvm, 'asm', "$dir/inlined.asm", "--image=$raw", '-o', $image), 0, "w$bits: the methods are installed") or next;
     my @tiers = ('--jit=none', '--jit=none --check');
     push @tiers, $hot, "$hot --check", "$hot --torture=deopt", "$hot --check --torture=deopt:2,scavenge:5,move"
-        if $bits == 64 && $plugins =~ /^jit +x64 /m;
-    push @tiers, "$hot --cpu=sim" if $bits == 64 && $plugins =~ /^jit +x64 /m && $plugins =~ /^cpu +sim /m;
+        if $bits == 64 && $has_jit;
+    push @tiers, "$hot --cpu=sim" if $bits == 64 && $has_jit && $has_sim;
     for my $tier (@tiers) {
         my @lines = split /\n/, `$osvm $tier $image 2>&1`;
         is($? >> 8, 0, "w$bits $tier: ends normally") or diag(@lines ? $lines[-1] : 'nothing');
@@ -181,7 +173,7 @@ for my $bits (64, 32) {
         is(scalar @wrong, 0, "w$bits $tier: each answers as plain Smalltalk");
         diag($_) for grep { defined } @wrong[0 .. 4];
     }
-    next if $bits != 64 || $plugins !~ /^jit +x64 /m;
+    next if $bits != 64 || !$has_jit;
     for my $method ('p6000:', 'p7016:', 'p8000:with:') {
         my $listing = `$osvm disasm 'Inlined>>$method' --bytecodes --image=$image 2>&1`;
         like($listing, qr/^Inlined>>\Q$method\E$/m, "$method is compiled");

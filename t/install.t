@@ -1,17 +1,12 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 # The installed tree: complete, and it works wherever it is moved.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $build = $ENV{BUILD} or BAIL_OUT('BUILD is not set');
-my $dir = tempdir(CLEANUP => 1);
-delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS OSVM_PLUGIN_PATH)};
-
-# The build tree as it is: other tests use it at the same time.
-my $log = `make install BUILD='$build' INSTALL_ONLY=yes DESTDIR='$dir' PREFIX=/usr 2>&1`;
-is($?, 0, 'make install') or diag($log);
+is(install_tree(), undef, 'make install');
 ok(-x "$dir/usr/bin/osvm", 'the executable');
 ok(-f "$dir/usr/include/osvm/plugin.h", 'the headers');
 ok(scalar(glob("$dir/usr/lib/osvm/64/*.so")), 'the plugins');

@@ -3,11 +3,9 @@
 # print and how they end.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir = tempdir(CLEANUP => 1);
+use lib 't/support';
+use OsvmTest;
 
 # name, program, output, exit status
 my @programs = (

@@ -2,13 +2,11 @@
 # Ctrl-C outside of the prompt: in loops, waits, primitives, reading, in scripts and expressions; what was written is not lost.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use IPC::Open3 qw(open3);
 use POSIX qw(:sys_wait_h);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
+use lib 't/support';
+use OsvmTest;
 
 # Runs the program until it has said "ready" on the standard error, and interrupts it, `times` times; answers exit
 # status and both outputs.
@@ -49,10 +47,7 @@ for my $name (sort keys %programs) {
     my ($status, $text) = interrupted('-e', $ready . $programs{$name});
     is($status, 130, "expression, $name: exit status");
     is($text, $expected, "expression, $name: what was written is there");
-    open my $file, '>', "$dir/script.st" or die;
-    print $file $ready, $programs{$name}, "\n";
-    close $file;
-    ($status, $text) = interrupted("$dir/script.st");
+    ($status, $text) = interrupted(write_file('script.st', "$ready$programs{$name}\n"));
     is($status, 130, "script, $name: exit status");
     is($text, $expected, "script, $name: what was written is there");
 }
@@ -63,7 +58,7 @@ is($status, 7, 'UserInterrupt can be handled');
 # Interrupts that the image's process for them gets no time for.
 my $high = $ready . '[ [ true ] whileTrue: [ ] ] forkAt: 70';
 my @tiers = ([], ['--jit=none'], ['--jit=none', '--bits=32'], ['--check']);
-push @tiers, ['--cpu=sim'] if `$osvm plugins` =~ /^cpu +sim/m;
+push @tiers, ['--cpu=sim'] if has_plugin(cpu => 'sim');
 for my $options (@tiers) {
     my ($ended, $out, $err) = interrupted_often(9, @$options, '-e', $high);
     is($ended, 130, "@$options: a loop of high priority can be interrupted");

@@ -7,13 +7,13 @@ use File::Basename;
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $build = $ENV{BUILD} || 'build';
-my $osvm  = $ENV{OSVM}  || "$build/osvm";
 my $cc    = $ENV{CC}    || 'cc';
 my $objects = "$build/obj/64.checked";
 plan skip_all => 'built without JIT' unless -e "$build/lib/osvm/64/jit-x64.so";
-plan skip_all => 'sanitizers link otherwise' if $build =~ /sanitize/;
+plan skip_all => 'sanitizers link otherwise' if sanitizers();
 
 # [what, file, line that is there once, line instead, options, what is said]
 my $small = '--code-zone=48K';
@@ -51,9 +51,7 @@ sub link_with {
     my ($plugin, @sources) = $file =~ m{^plugins/([^/]+)} ? ($1, glob("plugins/$1/*.c"))
         : ('core-osvm', map { chomp; $_ } `find kernel/vm kernel/debug kernel/jit -name '*.c'`);
     make_path("$dir/64", "$dir/" . dirname($file));
-    open my $out, '>', "$dir/$file" or die "$dir/$file: $!";
-    print $out $text;
-    close $out;
+    write_file("$dir/$file", $text);
     my $flags = "-std=gnu11 -O1 -w -fPIC -fvisibility=hidden -fno-strict-aliasing -pthread -D_GNU_SOURCE "
         . "-DOSVM_CHECKED=1 -DWORD_BITS=64 -DOSVM_VERSION='\"0.1\"' -Iinclude -I. -I" . dirname($file);
     my @rest = map { (my $object = "$objects/$_") =~ s/\.c$/.o/; $object } grep { $_ ne $file } @sources;
@@ -85,8 +83,7 @@ is(`$run $small $torture -e "\$PROGRAM" 2>&1`, "true\n", 'without a fault') for 
 for my $fault (@faults) {
     my ($what, $file, $there, $instead, $options, $said) = @$fault;
     my $dir = tempdir(CLEANUP => 1);
-    open my $in, '<', $file or die "$file: $!";
-    my $text = join '', <$in>;
+    my $text = read_file($file);
     my $count = () = $text =~ /\Q$there\E/g;
     is($count, 1, "$what: the line is there, once");
     $text =~ s/\Q$there\E/$instead/;

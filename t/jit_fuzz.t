@@ -4,8 +4,9 @@
 use strict;
 use warnings;
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $build = $ENV{BUILD} || 'build';
 plan skip_all => 'built without JIT' unless -e "$build/lib/osvm/64/jit-x64.so";
 my ($rounds, $methods) = $ENV{OSVM_TEST_LONG} ? (100, 60) : (2, 40);
 for my $set (qw(sista v3)) {

@@ -8,13 +8,13 @@
 use strict;
 use warnings;
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
 $| = 1;
-my $osvm = $ENV{OSVM} || 'build/osvm';
 my $rows = $ENV{OSVM_ROWS} // ($ENV{OSVM_TEST_LONG} ? '' : undef); # undefined: the short ones
-my ($plugins) = join '', `$osvm plugins`;
-plan skip_all => 'built without JIT' unless $plugins =~ /^jit +x64 /m;
-my $simulator = $plugins =~ /^cpu +sim /m;
+plan skip_all => 'built without JIT' unless has_plugin(jit => 'x64');
+my $simulator = has_plugin(cpu => 'sim');
 
 $ENV{OSVM_TEST_TIME_FACTOR} = 4; # the stress is no fault of a test's
 my $all = '--jit=x64,threshold=1,loop-threshold=1';

@@ -4,22 +4,13 @@
 # all but those for classes that have gone. The interpreter knows the answers.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-plan skip_all => 'built without JIT' unless `$osvm plugins` =~ /^jit +x64 /m;
-my $dir = tempdir(CLEANUP => 1);
+plan skip_all => 'built without JIT' unless has_plugin(jit => 'x64');
 
-sub script {
-    my ($name, $text) = @_;
-    open my $out, '>', "$dir/$name.st" or die $!;
-    print $out $text;
-    close $out;
-    return "$dir/$name.st";
-}
-
-my $many = script(many => <<'SCRIPT');
+my $many = write_file('many.st', <<'SCRIPT');
 | classes objects names |
 Object subclass: #Root instanceVariableNames: '' classVariableNames: '' package: 'Sends'.
 (Smalltalk at: #Root) compile: 'name ^ ''root'''.
@@ -44,7 +35,7 @@ SCRIPT
 my $names = join '', map { "kind of $_\n" } 1 .. 10, ('middle of root') x 10;
 
 # Copies of classes, which have class indices of their own; the next copy uses them again.
-my $copies = script(copies => <<'SCRIPT');
+my $copies = write_file('copies.st', <<'SCRIPT');
 | root plain leaf answers |
 Object subclass: #Root instanceVariableNames: '' classVariableNames: '' package: 'Sends'.
 root := Smalltalk at: #Root.
@@ -67,7 +58,7 @@ my $of_copies = join "\n", qw(rootroot rootroot leafleaf leafleaf rootroot leafl
 # others, on which the method is run without a send, lack.
 sub super_sends {
     my ($times) = @_;
-    return script("super$times", <<"SCRIPT");
+    return write_file("super$times.st", <<"SCRIPT");
 | classes objects sum odd method |
 Object subclass: #Base instanceVariableNames: 'one two' classVariableNames: '' package: 'Sends'.
 (Smalltalk at: #Base) compile: 'two ^ two'; compile: 'count ^ 1'; compile: 'two: value two := value'.
@@ -94,7 +85,7 @@ SCRIPT
 
 sub collecting {
     my ($times) = @_;
-    return script("collecting$times", <<"SCRIPT");
+    return write_file("collecting$times.st", <<"SCRIPT");
 | list |
 list := OrderedCollection new.
 1 to: 100 do: [ :i | list add: i printString size; add: (i odd ifTrue: [ i ] ifFalse: [ i asFloat ]) truncated ].
@@ -105,7 +96,7 @@ SCRIPT
 }
 
 my $hot = '--jit=x64,threshold=1,loop-threshold=1';
-my @processors = ('', `$osvm plugins` =~ /^cpu +sim /m ? ' --cpu=sim' : ());
+my @processors = ('', has_plugin(cpu => 'sim') ? ' --cpu=sim' : ());
 my $of_super;
 for my $options ('--jit=none', map { ("$hot$_", "$hot --check --torture=deopt:7$_") } @processors) {
     my $answer = `$osvm $options $many 2>&1`;

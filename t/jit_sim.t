@@ -3,22 +3,16 @@
 use strict;
 use warnings;
 use Test::More;
-use File::Temp qw(tempdir);
 use POSIX ();
+use lib 't/support';
+use OsvmTest;
 
-my $build = $ENV{BUILD} || 'build';
-my $osvm  = $ENV{OSVM}  || "$build/osvm";
 my $jit   = "$build/lib/osvm/64/jit-x64.so";
 plan skip_all => 'built without JIT' unless -e $jit;
-my $dir = tempdir(CLEANUP => 1);
 
 sub run {
     my ($options, @environment) = @_;
-    my $out = `@environment $osvm $options 2>$dir/err`;
-    my $status = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
-    open my $err, '<', "$dir/err" or die;
-    local $/;
-    return ($status, $out, scalar <$err>);
+    return run_command("@environment $osvm $options");
 }
 
 # A program that collects, makes objects of several kinds, sends, returns through blocks, and
@@ -90,9 +84,7 @@ for my $move ('--sim-from=1', '--sim-from=500', '--sim-until=500', '--sim-from=3
     for my $run ('--cpu=sim', '--cpu=sim --log=error', '--cpu=native') {
         my ($status, $out, $err) = run("--deterministic --trace-hash $all $run -e 'Smalltalk saveAs: \"$dir/s.image\" . 3'" =~ s/"/'\\''/gr);
         is("$status $out", "0 3\n", "$run: an image is saved") or diag($err);
-        open my $file, '<:raw', "$dir/s.image" or next;
-        local $/;
-        $image{$run} = <$file>;
+        $image{$run} = read_file("$dir/s.image") // next;
         ($hash{$run}) = $err =~ /trace hash (\w+ of \d+)/;
         unlink "$dir/s.image";
     }
@@ -121,8 +113,7 @@ sub takes_signals {
     close $out;
     is($? >> 8, 0, 'a program that got SIGUSR1 twice ended well');
     is($answer, "1400000000\n", 'with the right answer');
-    open my $err, '<', "$dir/err" or die;
-    like(<$err>, qr/of [1-9]\d* instructions/, 'and some of it was simulated');
+    like(read_file("$dir/err"), qr/of [1-9]\d* instructions/, 'and some of it was simulated');
 }
 
 # Faults.

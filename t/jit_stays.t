@@ -3,12 +3,11 @@
 # hardly more often. (What it answers in all tiers, and under stress, other tests compare.)
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-plan skip_all => 'built without JIT' unless `$osvm plugins` =~ /^jit +x64 /m;
-my $dir = tempdir(CLEANUP => 1);
+plan skip_all => 'built without JIT' unless has_plugin(jit => 'x64');
 
 # Statements in a loop over i.
 my %programs = (
@@ -22,11 +21,9 @@ my %programs = (
 );
 sub entered {
     my ($statement, $times, $set) = @_;
-    open my $out, '>', "$dir/stays.st" or die $!;
-    print $out "Object subclass: #Stays instanceVariableNames: '' classVariableNames: '' package: 'Stays'.\n",
+    write_file('stays.st', "Object subclass: #Stays instanceVariableNames: '' classVariableNames: '' package: 'Stays'.\n",
         "(Smalltalk at: #Stays) compile: 'run: times | n | n := 0. 1 to: times do: [ :i | ",
-        $statement =~ s/'/''/gr, " ]. ^ n'.\n", "(Smalltalk at: #Stays) new run: $times.\n";
-    close $out;
+        $statement =~ s/'/''/gr, " ]. ^ n'.\n", "(Smalltalk at: #Stays) new run: $times.\n");
     my $log = `$osvm --log=info --jit=x64,threshold=1,loop-threshold=1 --deterministic $dir/stays.st 2>&1`;
     diag($log) if $?;
     return $log =~ /entered (\d+) times/ ? $1 : -1;

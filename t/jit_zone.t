@@ -3,20 +3,11 @@
 # move between compilations, clones are made among them. The interpreter knows the answers.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-plan skip_all => 'built without JIT' unless `$osvm plugins` =~ /^jit +x64 /m;
-my $dir = tempdir(CLEANUP => 1);
-
-sub script {
-    my ($name, $text) = @_;
-    open my $out, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $out $text;
-    close $out;
-    return "$dir/$name";
-}
+plan skip_all => 'built without JIT' unless has_plugin(jit => 'x64');
 
 # Sites of two to ten classes; recursion through methods, blocks, closures that return from afar, and a
 # frame as large as can be.
@@ -47,14 +38,14 @@ again := [ sum := 0.
 		+ (objects first tidy: 60).
 	sum ].
 END
-my $loop = script('loop.st', $classes . <<'END');
+my $loop = write_file('loop.st', $classes . <<'END');
 (1 to: 5) do: [ :i |
 	(Smalltalk at: #Root) compile: 'new' , i printString , ': a ^ a + ' , i printString.
 	Stdio stdout print: again value; lf ].
 Stdio stdout nextPutAll: 'overflows '; print: (Smalltalk vmParameterAt: 60); lf.
 END
 # Both go on compiling and linking, the clone what is left of its copy of the zone.
-my $clones = script('clones.st', $classes . <<'END');
+my $clones = write_file('clones.st', $classes . <<'END');
 large := again value.
 (1 to: 3) do: [ :i | | clone |
 	(Smalltalk at: #Root) compile: 'new' , i printString , ': a ^ self down: a'.
@@ -67,7 +58,7 @@ END
 
 # A chain of methods that fills the zone, all of them active; the last one is hot and finds no room. When they have
 # returned, there is some, and it is compiled after all.
-my $late = script('late.st', <<'END');
+my $late = write_file('late.st', <<'END');
 | root |
 root := Object subclass: #Root instanceVariableNames: '' classVariableNames: '' package: 'Room'.
 root compile: 'hot: n ^ n < 2 ifTrue: [ 1 ] ifFalse: [ (self hot: n - 1) + (self hot: n - 2) ]'.
@@ -113,7 +104,7 @@ my @tortures = (
     'tiny-spaces,scavenge:10,collect:3000,move,poison',
 );
 my $hot = '--jit=x64,threshold=1,loop-threshold=1 --code-zone=256K --stack-pages=4';
-my @processors = ('', `$osvm plugins` =~ /^cpu +sim /m ? ' --cpu=sim' : ());
+my @processors = ('', has_plugin(cpu => 'sim') ? ' --cpu=sim' : ());
 for my $check ('', ' --check') {
     for my $torture (@tortures) {
         my $native;

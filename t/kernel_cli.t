@@ -1,34 +1,15 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 # The command line, as a user meets it: commands, options, exit codes, standard streams.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} or BAIL_OUT('OSVM is not set');
-my $dir = tempdir(CLEANUP => 1);
-delete $ENV{OSVM_PLUGIN_PATH};
+use lib 't/support';
+use OsvmTest;
 
 # Runs with the shell: exit code, standard output, standard error.
 sub run {
-    my ($arguments, $redirect) = @_;
-    my $status = system("'$osvm' $arguments >$dir/out 2>$dir/err " . ($redirect // ''));
-    return ($status >> 8, slurp("$dir/out"), slurp("$dir/err"));
-}
-
-sub slurp {
-    my ($path) = @_;
-    open(my $file, '<', $path) or return '';
-    local $/;
-    return <$file> // '';
-}
-
-sub spew {
-    my ($name, $bytes) = @_;
-    open(my $file, '>:raw', "$dir/$name") or die;
-    print $file $bytes;
-    close $file;
-    return "$dir/$name";
+    my ($arguments, $redirections) = @_;
+    return run_command("'$osvm' $arguments", $redirections);
 }
 
 # A wrong command line: the exit code, a message of one line, nothing on standard output.
@@ -86,7 +67,7 @@ refused('--deterministic=perhaps x.image', 64, qr/yes or no/);
 
 # What writes says so in a world where nothing is written.
 for my $world ('muted', 'denied') {
-    my $asm = spew('m.txt', '');
+    my $asm = write_file('m.txt', '');
     for my $command ("convert --bits=32 x.image -o $dir/out.image", "build x.st -o $dir/out.image",
         "asm $asm --image=x.image -o $dir/out.image") {
         refused("--world=$world $command", 77, qr{nothing is written in the world '$world', so '$dir/out.image' will not});
@@ -99,10 +80,10 @@ refused('build --bits=48 x.st', 64, qr/64\|32/);
 refused('build x.st', 64, qr/needs -o IMAGE/);
 
 # --- Images that are none
-my $text = spew('text.image', "hello, world\n");
-my $short = spew('short.image', 'ab');
-my $old = spew('old.image', pack('V', 6504) . "\0" x 100);
-my $swapped = spew('swapped.image', pack('N', 68002) . "\0" x 100);
+my $text = write_file('text.image', "hello, world\n");
+my $short = write_file('short.image', 'ab');
+my $old = write_file('old.image', pack('V', 6504) . "\0" x 100);
+my $swapped = write_file('swapped.image', pack('N', 68002) . "\0" x 100);
 refused("$dir/nosuch.image", 66, qr/cannot open image .*: No such file/);
 refused("info $dir", 66, qr/cannot read/);
 refused("info $text", 65, qr/no Spur image: it begins with 68 65 6c 6c/);
@@ -111,8 +92,8 @@ refused("check $old", 65, qr/32-bit image of the format before Spur, with closur
 refused("check $swapped", 65, qr/64-bit image of the format before Spur/);
 
 # --- Plugins that are not there
-my $image = spew('empty.image', pack('V', 6521) . "\0" x 2000);
-my $image64 = spew('prefixed.image', "#!osvm" . "\0" x 506 . pack('N', 68021 | 0x200) . "\0" x 2000);
+my $image = write_file('empty.image', pack('V', 6521) . "\0" x 2000);
+my $image64 = write_file('prefixed.image', "#!osvm" . "\0" x 506 . pack('N', 68021 | 0x200) . "\0" x 2000);
 refused("--core=oswm $image", 69, qr/no core plugin 'oswm' \(production\) for 32-bit heaps/);
 refused("--core=oswm $image64", 69, qr/for 64-bit heaps/);
 refused("--jit=pdp11 $image", 69, qr/no jit plugin 'pdp11'/);
@@ -142,7 +123,7 @@ like($out, qr/^gc +compact +production/m, '... lists the collector');
 like($out, qr/^\[\n  \{"kind": "/, 'plugins --json');
 eval { require JSON::PP; my $list = JSON::PP::decode_json($out);
        ok(@$list && !grep({ !$_->{file} } @$list), '... is JSON'); 1 } or fail("... is JSON: $@");
-spew('gc-text.so', "this is a text\n" x 100);
+write_file('gc-text.so', "this is a text\n" x 100);
 ($status, $out) = run("--plugin-path=$dir plugins");
 is($status, 69, 'a broken plugin: exit code');
 like($out, qr/gc-text\.so\n +.*no ELF header/, '... and the reason');

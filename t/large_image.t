@@ -4,11 +4,10 @@
 # checked. The full sizes run with OSVM_TEST_LONG set, where there is memory for them; a hundredth of them otherwise.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm  = $ENV{OSVM} || 'build/osvm';
-my $dir   = tempdir(CLEANUP => 1);
 my $part  = $ENV{OSVM_TEST_LONG} ? 1 : 100;
 my %sizes = ( # bytes of one object, slots of another, small objects
     64 => [2**31 + 8, 2**27, 40_000_000],
@@ -16,8 +15,7 @@ my %sizes = ( # bytes of one object, slots of another, small objects
 );
 
 # The small objects refer to others that are near and far, below and above. `sound` looks at all of them.
-open my $script, '>', "$dir/fill.st" or die;
-print $script <<'END';
+write_file('fill.st', <<'END');
 | bytes slots count large pointers small other sound say resumed |
 bytes := CommandLine arguments first asInteger.
 slots := (CommandLine arguments at: 2) asInteger.
@@ -50,7 +48,6 @@ resumed ifTrue: [
 	resumed := Smalltalk snapshotAs: (CommandLine arguments at: 5).
 	say value: (resumed ifTrue: [ 'resumed' ] ifFalse: [ 'saved' ]) ].
 END
-close $script;
 
 sub megabytes_available {
     open my $info, '<', '/proc/meminfo' or return 0;

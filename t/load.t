@@ -2,35 +2,19 @@
 # Sources of others: Tonel directories with traits, extensions and missing names, and files of chunks that use what comes later.
 use strict;
 use warnings;
-use File::Path qw(make_path);
-use File::Temp qw(tempdir);
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
-
-sub file {
-    my ($name, $text) = @_;
-    my ($folder) = "$dir/$name" =~ m{(.*)/};
-    make_path($folder);
-    open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $file $text;
-    close $file;
-}
+use lib 't/support';
+use OsvmTest;
 
 my ($out, $err);
 sub run {
-    my ($command) = @_;
-    $out = `timeout 60 $osvm $command 2> $dir/err`;
-    my $status = $? >> 8;
-    open my $file, '<', "$dir/err" or die;
-    local $/;
-    $err = <$file> // '';
+    my ($arguments) = @_;
+    (my $status, $out, $err) = run_command("timeout 60 $osvm $arguments");
     return $status;
 }
 
-file('tonel/package.st', "Package { #name : #Loaded }\n");
-file('tonel/LoadedThing.class.st', <<'END');
+write_file('tonel/package.st', "Package { #name : #Loaded }\n");
+write_file('tonel/LoadedThing.class.st', <<'END');
 "
 I say ""hello"", and have quotes in my comment.
 "
@@ -51,7 +35,7 @@ LoadedThing >> later [
 	^ LoadedLater new value + LoadedNever
 ]
 END
-file('tonel/LoadedLater.class.st', <<'END');
+write_file('tonel/LoadedLater.class.st', <<'END');
 Class { #name : #LoadedLater, #superclass : #Object, #category : #Loaded }
 
 { #category : #accessing }
@@ -59,7 +43,7 @@ LoadedLater >> value [
 	^ 42
 ]
 END
-file('tonel/TLoaded.trait.st', <<'END');
+write_file('tonel/TLoaded.trait.st', <<'END');
 Trait {
 	#name : #TLoaded,
 	#category : #Loaded
@@ -75,7 +59,7 @@ TLoaded >> area [
 	^ self width * self width
 ]
 END
-file('tonel/TSized.trait.st', <<'END');
+write_file('tonel/TSized.trait.st', <<'END');
 Trait {
 	#name : #TSized,
 	#instVars : [
@@ -94,8 +78,8 @@ TSized >> width: anInteger [
 	width := anInteger
 ]
 END
-file('tonel/Zork.extension.st', "Extension { #name : #Zork }\n\n{ #category : #'*Loaded' }\nZork >> foo [\n\t^ 1\n]\n");
-file('tonel/LoadedOrphan.class.st', "Class { #name : #LoadedOrphan, #superclass : #Zork, #category : #Loaded }\n");
+write_file('tonel/Zork.extension.st', "Extension { #name : #Zork }\n\n{ #category : #'*Loaded' }\nZork >> foo [\n\t^ 1\n]\n");
+write_file('tonel/LoadedOrphan.class.st', "Class { #name : #LoadedOrphan, #superclass : #Zork, #category : #Loaded }\n");
 
 for my $bits (64, 32) {
     my $load = "--bits=$bits load $dir/tonel";
@@ -113,7 +97,7 @@ for my $bits (64, 32) {
     is($out, "43\n", "w$bits: ... and is seen then");
 }
 
-file('wrong/Wrong.class.st', <<'END');
+write_file('wrong/Wrong.class.st', <<'END');
 Class { #name : #Wrong, #superclass : #Object, #category : #Loaded }
 
 { #category : #accessing }
@@ -124,7 +108,7 @@ END
 is(run("load $dir/wrong -e 1"), 1, 'a mistake ends the program');
 like($err, qr{Wrong\.class\.st:5: an argument of this operator expected}, '... with file and line');
 
-file('later.st', <<'END');
+write_file('later.st', <<'END');
 Object subclass: #ChunkFirst instanceVariableNames: '' classVariableNames: '' poolDictionaries: '' category: 'Chunks'!
 !ChunkFirst methodsFor: 'use' stamp: 'x 1/1/2024 10:00'!
 value
@@ -140,7 +124,7 @@ is("$out$err", "later!\n", '... without a warning');
 is(run("load $dir/later.st -e 'ChunkSecond new value size'"), 0, '... and be loaded');
 is($out, "later!\n6\n", '... before the rest');
 
-file('again/Again.class.st', <<'END');
+write_file('again/Again.class.st', <<'END');
 Class { #name : #Again, #superclass : #Object, #category : #Loaded }
 
 { #category : #accessing }
@@ -149,7 +133,7 @@ Again >> first [
 ]
 END
 is(run("load $dir/again --save $dir/again.image"), 0, 'a class is kept in an image');
-file('again/Again.class.st', <<'END');
+write_file('again/Again.class.st', <<'END');
 Class { #name : #Again, #superclass : #Object, #category : #Loaded }
 
 { #category : #accessing }

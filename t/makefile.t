@@ -4,19 +4,12 @@ use strict;
 use warnings;
 use Cwd qw(abs_path);
 use File::Path qw(make_path);
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $dir = tempdir(CLEANUP => 1);
 my $root = abs_path('.');
 delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS BUILD CFLAGS PREFIX SANITIZE)};
-
-sub spew {
-    my ($name, $text) = @_;
-    open my $file, '>', "$dir/$name" or die "$name: $!";
-    print $file $text;
-    close $file;
-}
 
 # What was compiled and linked of the plugin, without folders.
 sub built {
@@ -28,15 +21,15 @@ sub built {
 
 make_path("$dir/plugins/prims/one", "$dir/tools");
 symlink "$root/$_", "$dir/$_" or die $! for 'Makefile', 'tools/setup';
-spew('plugins/prims/one/one.c', "int one(void);\nint one(void) { return 1; }\n");
-spew('plugins/prims/one/plugin.mk', "CFLAGS_prims-one = -DA\n");
+write_file('plugins/prims/one/one.c', "int one(void);\nint one(void) { return 1; }\n");
+write_file('plugins/prims/one/plugin.mk', "CFLAGS_prims-one = -DA\n");
 is(built(), 'one.o prims-one.so', 'all of it, at first');
 is(built(), '', 'nothing, where nothing has changed');
-spew('plugins/prims/one/plugin.mk', "CFLAGS_prims-one = -DB\n");
+write_file('plugins/prims/one/plugin.mk', "CFLAGS_prims-one = -DB\n");
 is(built(), 'one.o prims-one.so', 'flags of the plugin have changed');
-spew('plugins/prims/one/plugin.mk', "CFLAGS_prims-one = -DB\nLDLIBS_prims-one = -lm\n");
+write_file('plugins/prims/one/plugin.mk', "CFLAGS_prims-one = -DB\nLDLIBS_prims-one = -lm\n");
 like(built(), qr/prims-one\.so/, 'a library it needs has changed');
-spew('plugins/prims/one/two.c', "int two(void);\nint two(void) { return 2; }\n");
+write_file('plugins/prims/one/two.c', "int two(void);\nint two(void) { return 2; }\n");
 utime 1, 1, "$dir/plugins/prims/one/two.c";
 is(built(), 'prims-one.so two.o', 'a new file, if older than the plugin');
 is(built(), '', 'and nothing again');

@@ -3,11 +3,10 @@
 # VM's own reserve alone. Without anybody who listens they end with a report.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
 my @programs = qw(recursion recursionOfBlocks arrays closures contexts floats points messages recursion arrays);
 
 sub build {

@@ -4,11 +4,10 @@
 # What OpenSmalltalk's answer is the same but for what an entry of an open directory holds.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
 mkdir "$dir/d";
 mkdir "$dir/d/empty";
 symlink 'file', "$dir/d/link";
@@ -59,9 +58,7 @@ for my $bits (64, 32) {
         't/answers/Answers', 't/modules/Modules'), 0, "w$bits: built");
     for my $variant ('', '--check') {
         my $name = "w$bits/" . ($variant ? 'checked' : 'production');
-        open my $file, '>', "$dir/d/file" or die "$dir/d/file: $!\n";
-        print $file 'hello';
-        close $file;
+        write_file('d/file', 'hello');
         chmod 0750, "$dir/d/file";
         my @lines = split /\n/, `$osvm $variant $dir/t.image 2>&1`;
         is($? >> 8, 0, "$name: ends normally");
@@ -108,8 +105,7 @@ for my $bits (64, 32) {
 }
 
 # The page on primitives names every number that is not there, and every module that is.
-open my $page, '<', 'docs/primitives.md' or die "docs/primitives.md: $!\n";
-my $text = join '', <$page>;
+my $text = read_file('docs/primitives.md');
 my %documented;
 while ($text =~ /^\| ([0-9][0-9, to]*) \|/mg) {
     for my $part (split /, */, $1) {

@@ -3,24 +3,14 @@
 # connections of the original; a sandbox has no network. And compressed files, against gzip.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use Test::More;
-
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
-
-sub file {
-    my ($name, $text) = @_;
-    open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print $file $text;
-    close $file;
-    return "$dir/$name";
-}
+use lib 't/support';
+use OsvmTest;
 
 sub lines { return [split /\n/, join '', @_] }
 
-my $clone = file('clone.st', <<'END');
+my $clone = write_file('clone.st', <<'END');
 | server client accepted clone |
 server := Socket listenOn: 0.
 client := Socket connectTo: '127.0.0.1' port: server localAddress port.
@@ -38,13 +28,13 @@ accepted close.
 Stdio stdout print: client stream upToEnd; lf.
 END
 
-my $denied = file('denied.st', <<'END');
+my $denied = write_file('denied.st', <<'END');
 Stdio stdout print: ([ Socket listenOn: 0. #open ] on: NetworkError do: [ :error | #refused ]); lf.
 Stdio stdout print: ([ SocketAddress host: 'localhost' port: 1. #found ] on: NetworkError do: [ :error | #refused ]); lf.
 END
 
 # The other end is another program.
-my $client = file('client.st', <<'END');
+my $client = write_file('client.st', <<'END');
 | stream |
 stream := SocketStream openConnectionTo: '127.0.0.1' port: (CommandLine arguments at: 1) asInteger.
 stream nextPutAll: 'hello'; nl.
@@ -70,12 +60,12 @@ for my $bits (64, 32) {
     }
 }
 
-my $compress = file('compress.st', <<'END');
+my $compress = write_file('compress.st', <<'END');
 FileStream forceNewFileNamed: (CommandLine arguments at: 2) do: [ :file |
 	GZipWriteStream on: file binary do: [ :stream |
 		stream nextPutAll: (FileStream readOnlyFileNamed: (CommandLine arguments at: 1)) binary upToEnd ] ].
 END
-my $decompress = file('decompress.st', <<'END');
+my $decompress = write_file('decompress.st', <<'END');
 Stdio stdout binary nextPutAll: (GZipReadStream on: (FileStream readOnlyFileNamed: (CommandLine arguments at: 1)) binary) upToEnd
 END
 my @files = ($osvm, 'kernel/vm/core.c', '/dev/null');

@@ -1,21 +1,16 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 # The example collector, built out of tree against the installed headers alone, passes the suite that
 # ours pass, and runs the built-in image.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $build = $ENV{BUILD} or BAIL_OUT('BUILD is not set');
-my $osvm = $ENV{OSVM};
-my $dir = tempdir(CLEANUP => 1);
-delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS OSVM_PLUGIN_PATH)};
-
-my $log = `make install BUILD='$build' INSTALL_ONLY=yes DESTDIR='$dir' PREFIX=/usr 2>&1`;
-is($?, 0, 'the headers are installed') or BAIL_OUT($log);
+is(install_tree(), undef, 'the headers are installed') or BAIL_OUT('no headers');
 system("cp -r examples/gc-minimal '$dir/example'") == 0 or BAIL_OUT('no example');
-my $sanitize = $build =~ /sanitize/ ? '-fsanitize=address,undefined' : '';
-$log = `make -C '$dir/example' PREFIX='$dir/usr' CFLAGS='-O2 -Werror -Wno-unused-parameter $sanitize' CC='$ENV{CC}' 2>&1`;
+my $sanitize = sanitizers();
+my $log = `make -C '$dir/example' PREFIX='$dir/usr' CFLAGS='-O2 -Werror -Wno-unused-parameter $sanitize' CC='$ENV{CC}' 2>&1`;
 is($?, 0, 'the example builds, without a warning') or diag($log);
 
 my $lines = () = `cat examples/gc-minimal/minimal.c` =~ /\n/g;
@@ -57,7 +52,7 @@ for my $bits (32, 64) {
     my $said = `'$osvm' --plugin-path='$dir/slide' --bits=$bits --gc=slide --torture=collect:20000 --leak-check -e '(1 to: 20000) asOrderedCollection size' 2>&1`;
     is($said, "20000\n", "--gc=slide runs the image, $bits bits");
 }
-my $source = do { local $/; open my $file, '<', 'examples/gc-minimal/minimal.c' or die; <$file> };
+my $source = read_file('examples/gc-minimal/minimal.c') or die;
 my @faults = (
     ['a function that is missing', '.barrier = minimal_barrier,', '',
      qr/^BROKEN  the vtable is complete.*\n\s+model: the vtable has no function 'barrier'/m],
@@ -93,9 +88,7 @@ for my $fault (@faults) {
     my $at = index $copy, $good, $what eq 'a loop without end' ? index($copy, 'static void mark_everything') : 0;
     ok($at >= 0, "$what: the example has the line") or next;
     substr($copy, $at, length $good) = $bad;
-    open my $file, '>', "$dir/example/minimal.c" or die;
-    print $file $copy;
-    close $file;
+    write_file('example/minimal.c', $copy);
     system("make -s -C '$dir/example' PREFIX='$dir/usr' CFLAGS='-O1 -w $sanitize' CC='$ENV{CC}' 64/gc-minimal.so") == 0
         or fail("$what: built");
     my $said = `'$osvm' verify-gc --events=20000 --patience=2 '$dir/example/64/gc-minimal.so' 2>&1`;

@@ -10,11 +10,10 @@
 use strict;
 use warnings;
 use File::Copy qw(copy);
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm      = $ENV{OSVM} || 'build/osvm';
-my $dir       = tempdir(CLEANUP => 1);
 my $validate  = `python3 -c 'print(1)' 2>/dev/null` ? 'python3 t/support/validate_image.py' : undef;
 my $plugins   = `$osvm plugins`;
 my %reference = (64 => $ENV{REFERENCE}, 32 => $ENV{REFERENCE32});

@@ -1,14 +1,7 @@
 #!/bin/bash
 # The compiler at run time: `osvm -e` in the built-in image of both widths, and what it says of errors.
-set -u
-osvm=${OSVM:-build/osvm}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-count=0 failures=0
-check() { # status name
-    count=$((count + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=1; fi
-}
+. t/support/check.sh
+
 answers() { # bits expected expression...
     local bits=$1 expected=$2
     shift 2
@@ -53,5 +46,4 @@ mkdir "$dir/empty"
 OSVM_IMAGE=$dir/none.image "$osvm" -e 1 2> "$dir/err"
 [ $? = 66 ]; check $? "no built-in image: exit code 66"
 grep -q none.image "$dir/err"; check $? "and it is named"
-echo "1..$count"
-exit $failures
+done_testing

@@ -6,25 +6,12 @@ use strict;
 use warnings;
 use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
 my $home = tempdir(CLEANUP => 1);
 my $dir  = "$home/target";
 mkdir $dir or die;
-
-sub text_file {
-    my ($path, $text) = @_;
-    open my $file, '>', $path or die "$path: $!\n";
-    print $file $text;
-    close $file;
-    return $path;
-}
-
-sub contents {
-    open my $file, '<', shift or return undef;
-    local $/;
-    return scalar <$file>;
-}
 
 sub run_osvm {
     my ($command, $target, $world) = @_;
@@ -39,7 +26,7 @@ sub left_over {
     return join ' ', grep { !/^(\.\.?|target)$/ } readdir $folder;
 }
 
-text_file("$home/method.asm", <<'END');
+write_file("$home/method.asm", <<'END');
 method Object>>yourself
   set sista
   literals
@@ -55,7 +42,7 @@ is(system($osvm, 'build', '--sources=drop', "--strip=$home/report", '--start=3 +
 # Is the new file there, all of it?
 sub is_complete {
     my ($name, $target) = @_;
-    return contents($target) =~ /\n\z/ if $name eq 'report of build';
+    return read_file($target) =~ /\n\z/ if $name eq 'report of build';
     return `$osvm check $target 2>&1` =~ /: sound: /;
 }
 
@@ -96,12 +83,12 @@ for my $name ($ENV{OSVM_TEST_LONG} ? sort keys %writers : @short) {
     my ($failures, $whole, $clean, $told, $crashes, $sound) = (0) x 6;
     for my $operation (qw(open write sync mode close rename stat dirsync)) {
         for my $n (1 .. 60) {
-            text_file("$dir/target", 'old');
+            write_file("$dir/target", 'old');
             my ($status, $said) = run_osvm($command, "$dir/target", "faulty,fail=$operation:$n");
             last if $status == 0;
             $failures++;
             $told++ if $said =~ /Input.output error/ || diag("$name, $operation $n: $said");
-            my $now = contents("$dir/target");
+            my $now = read_file("$dir/target");
             $whole++ if $now eq 'old' || ($operation eq 'dirsync' && is_complete($name, "$dir/target") && $said =~ /is saved, but its folder/)
                 || diag("$name, $operation $n: the target is lost: $said");
             $clean++ if left_over() eq '' || diag("$name, $operation $n: left over: " . left_over());
@@ -114,11 +101,11 @@ for my $name ($ENV{OSVM_TEST_LONG} ? sort keys %writers : @short) {
     is($told, $failures, "$name: the reason is told");
     for my $operation (qw(open write sync mode close rename dirsync)) {
         for my $n (1 .. 60) {
-            text_file("$dir/target", 'old');
+            write_file("$dir/target", 'old');
             my ($status, $said) = run_osvm($command, "$dir/target", "faulty,crash=$operation:$n");
             last if $status == 0;
             $crashes++;
-            my $now = contents("$dir/target");
+            my $now = read_file("$dir/target");
             $sound++ if $now eq 'old' || is_complete($name, "$dir/target")
                 || diag("$name, crash before $operation $n: the target has " . length($now) . ' bytes');
             unlink glob "$dir/.osvm*";
@@ -134,13 +121,13 @@ for my $name ($ENV{OSVM_TEST_LONG} ? sort keys %writers : @short) {
     is((stat _)[2] & 07777, 0666 & ~umask, "$name: has the usual mode");
     my @full = grep { $_ < $size } 0, 1, int($size / 2), $size - 1;
     my $refused = grep {
-        text_file("$dir/target", 'old');
+        write_file("$dir/target", 'old');
         ($status, $said) = run_osvm($command, "$dir/target", "faulty,space=$_");
-        $status && $said =~ /No space left/ && contents("$dir/target") eq 'old' && left_over() eq '' || (diag("$name: space $_: $status $said"), 0);
+        $status && $said =~ /No space left/ && read_file("$dir/target") eq 'old' && left_over() eq '' || (diag("$name: space $_: $status $said"), 0);
     } @full;
     is($refused, @full, "$name: a full disk changes nothing");
 
-    text_file("$home/real", 'old');
+    write_file("$home/real", 'old');
     chmod 0640, "$home/real";
     unlink "$dir/target";
     symlink '../real', "$dir/target" or die;
@@ -150,12 +137,12 @@ for my $name ($ENV{OSVM_TEST_LONG} ? sort keys %writers : @short) {
     is((stat "$home/real")[2] & 07777, 0640, "$name: its mode is kept");
     unlink "$dir/target";
 
-    text_file("$dir/target", 'old');
+    write_file("$dir/target", 'old');
     chmod 0444, "$dir/target";
     ($status, $said) = run_osvm($command, "$dir/target");
     isnt($status, 0, "$name: a read-only file is refused");
     like($said, qr/Permission denied/, "$name: and the reason is told");
-    is(contents("$dir/target"), 'old', "$name: it stays as it was");
+    is(read_file("$dir/target"), 'old', "$name: it stays as it was");
     is(left_over(), '', "$name: nothing is left over");
     chmod 0644, "$dir/target";
     ($status, $said) = run_osvm($command, "$home/none/target");
@@ -164,14 +151,14 @@ for my $name ($ENV{OSVM_TEST_LONG} ? sort keys %writers : @short) {
     ($status, $said) = run_osvm($command, "$dir/target", 'muted');
     isnt($status, 0, "$name: a muted world");
     like($said, qr/nothing is written in the world 'muted'/, "$name: which says so");
-    is(contents("$dir/target"), 'old', "$name: and changes nothing");
+    is(read_file("$dir/target"), 'old', "$name: and changes nothing");
     SKIP: {
         chmod 0755, $home;
         chmod 0555, $dir;
         ($status, $said) = run_as_nobody($command, "$dir/target");
         chmod 0755, $dir;
         skip "$name: no user that may run osvm and may not write", 1 unless defined $status;
-        ok($status && $said =~ /Permission denied/ && contents("$dir/target") eq 'old' && left_over() eq '',
+        ok($status && $said =~ /Permission denied/ && read_file("$dir/target") eq 'old' && left_over() eq '',
             "$name: a folder that cannot be written") or diag($said);
     }
 }

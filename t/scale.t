@@ -4,11 +4,10 @@
 # and lines, 200 MB) run with OSVM_TEST_LONG set.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
 my $part = $ENV{OSVM_TEST_LONG} ? 1 : 20;
 my %programs = ('depth:' => 1_000_000, 'links:' => 10_000_000, 'processes:' => 1_000_000);
 
@@ -33,10 +32,8 @@ my $memory = q{memory := [ 5 timesRepeat: [ Smalltalk garbageCollect ]. ('/proc/
 for my $bits (64, 32) {
     for my $name (sort keys %scripts) {
         my ($n, $text) = ($scripts{$name}[0] / $part, $scripts{$name}[1]);
-        open my $script, '>', "$dir/script.st" or die;
-        print $script "n := $n. $memory before := memory value. $text
-            Stdio stdout print: answer; space; print: memory value - before; lf\n";
-        close $script;
+        write_file('script.st', "n := $n. $memory before := memory value. $text
+            Stdio stdout print: answer; space; print: memory value - before; lf\n");
         my $input = $name eq 'lines' ? "seq $n |" : '';
         my ($answer, $more) = split / /, `$input timeout 300 $osvm --bits=$bits $dir/script.st 2>&1`;
         is($answer, $n, "w$bits: $name $n");

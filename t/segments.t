@@ -4,8 +4,9 @@
 use strict;
 use warnings;
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm   = $ENV{OSVM}             || 'build/osvm';
 my $seed   = $ENV{OSVM_FUZZ_SEED}   || 1;
 my $rounds = $ENV{OSVM_FUZZ_ROUNDS} || 400;
 diag("seed $seed");

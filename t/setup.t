@@ -1,13 +1,13 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 # The set-up script: what it asks apt for, and what it says where it cannot.
 use strict;
 use warnings;
 use Cwd qw(abs_path);
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
 my $setup = abs_path('tools/setup');
-my $dir = tempdir(CLEANUP => 1);
 
 # A machine with a shell and little else: PATH has only what is put there.
 sub machine {

@@ -3,14 +3,12 @@
 # what it had begun to do and nothing else, in all tiers.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
 my $program = "$dir/terminate.st";
-open my $out, '>', $program or die "$program: $!\n";
-print $out <<'END';
+write_file($program, <<'END');
 | inside undone work ways out |
 out := Stdio stdout.
 work := [ [ inside := inside + 1. Processor yield ] ensure: [ undone := undone + 1 ] ].
@@ -35,14 +33,12 @@ ways do: [ :way | | lock wrong |
 				ifFalse: [ wrong := wrong + 1 ] ].
 	out nextPutAll: way key key; nextPutAll: ': '; print: wrong; nextPutAll: ' of 600 wrong, '; print: inside > 10; lf ]
 END
-close $out;
 
-my $plugins = `$osvm plugins`;
 my $hot = '--jit=x64,threshold=1,loop-threshold=1';
 my @ways = ('--jit=none', '--jit=none --check');
 push @ways, map { ("$hot$_", "$hot$_ --check") } '', ' --code-zone=48K', ' --torture=code-full:20', ' --torture=deopt:7'
-    if $plugins =~ /^jit +x64 /m;
-push @ways, "$hot --cpu=sim --code-zone=48K" if $plugins =~ /^cpu +sim /m;
+    if has_plugin(jit => 'x64');
+push @ways, "$hot --cpu=sim --code-zone=48K" if has_plugin(cpu => 'sim');
 my @names = ('mutex', 'nested mutex', 'monitor', 'semaphore', 'return', 'error');
 for my $way (@ways) {
     my @said = split /\n/, `timeout 300 $osvm --deterministic $way $program 2>&1`;

@@ -6,11 +6,10 @@
 use strict;
 use warnings;
 use File::Path qw(make_path);
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
 my @binary = qw(+ - < > <= >= = ~= * / \\\\ @ // == ~~ bitAnd: bitOr: at:);
 my @constants = ('0', '1', '-1', '3', '-7', '1152921504606846975', '-1152921504606846976', '1.5', '$a',
     'nil', 'true', '#size');
@@ -86,9 +85,7 @@ method(3, "^ a copy at: b put: c");
 method(3, "| copy | copy := a copy. copy at: b put: c. ^ copy");
 
 my $package = "$dir/Tiers";
-make_path($package);
-open my $out, '>', "$package/Tiers.class.st" or die $!;
-print $out <<'CLASS';
+my $class = <<'CLASS';
 Class { #name : #Tiers, #superclass : #Answers, #instVars : [ 'one', 'two' ], #category : #'Tiers' }
 
 { #category : #running }
@@ -172,7 +169,7 @@ Tiers >> run: selector with: first with: second [
 ]
 
 CLASS
-print $out "{ #category : #operations }\n$_->[2]\n\n" for @methods;
+$class .= "{ #category : #operations }\n$_->[2]\n\n" for @methods;
 my @runs = map {
     my ($kind, $name) = @$_;
     "self $kind: #$name:" . ($kind eq 'each' ? '' : $kind eq 'stores' ? 'with:with:' : 'with:')
@@ -180,11 +177,11 @@ my @runs = map {
 my $parts = 0;
 while (my @some = splice @runs, 0, 40) {
     $parts++;
-    print $out "{ #category : #running }\nTiers >> part$parts [\n\t" . join(".\n\t", @some) . "\n]\n\n";
+    $class .= "{ #category : #running }\nTiers >> part$parts [\n\t" . join(".\n\t", @some) . "\n]\n\n";
 }
-print $out "{ #category : #running }\nTiers >> printAll [\n\t"
+$class .= "{ #category : #running }\nTiers >> printAll [\n\t"
     . join(".\n\t", (map { "self part$_" } 1 .. $parts), 'self ranges; comparisons') . "\n]\n\n";
-print $out <<'CLASS';
+$class .= <<'CLASS';
 { #category : #running }
 Tiers >> each: selector [
 	stream := WriteStream new.
@@ -277,10 +274,8 @@ Tiers >> stores: selector [
 			self printLine ] ]
 ]
 CLASS
-close $out;
-open $out, '>', "$package/package.st" or die $!;
-print $out "Package { #name : #'Tiers' }\n";
-close $out;
+write_file("$package/Tiers.class.st", $class);
+write_file("$package/package.st", "Package { #name : #'Tiers' }\n");
 
 sub run {
     my ($image, $options) = @_;
@@ -290,7 +285,7 @@ sub run {
 
 my $hot = '--jit=x64,threshold=1,loop-threshold=1';
 my @tiers = ("$hot", "$hot --torture=deopt:3", "$hot --torture=deopt:5 --check --code-zone=32K --eden=64K");
-my @processors = ('', `$osvm plugins` =~ /^cpu +sim /m ? ' --cpu=sim' : ());
+my @processors = ('', has_plugin(cpu => 'sim') ? ' --cpu=sim' : ());
 push @tiers, "$hot$processors[1]" if $processors[1];
 if ($ENV{OSVM_TEST_LONG}) {
     for my $processor (@processors) {

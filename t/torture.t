@@ -1,11 +1,12 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 # --torture and --leak-check over both widths, collectors and variants: the program answers as ever, and no
 # leak is found. Also the switch of the collector while the image runs.
 use strict;
 use warnings;
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} or BAIL_OUT('OSVM is not set');
 my $long = $ENV{OSVM_TEST_LONG};
 
 # Strings, collections, blocks, large integers, deep recursion, methods compiled at run time.

@@ -1,10 +1,11 @@
-#!/usr/bin/perl
+#!/usr/bin/env perl
 # docs/tour.md: every expression in it answers what the page says, one after the other.
 use strict;
 use warnings;
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm = $ENV{OSVM} or BAIL_OUT('OSVM is not set');
 open my $page, '<', 'docs/tour.md' or die "docs/tour.md: $!\n";
 my (@expressions, @answers);
 while (<$page>) {

@@ -6,11 +6,10 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Copy;
 use File::Path qw(make_path);
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm  = $ENV{OSVM}  || 'build/osvm';
-my $build = $ENV{BUILD} || 'build';
 my $cc = $ENV{CC} || 'cc';
 my $root = abs_path('.');
 my $events = $ENV{OSVM_TEST_LONG} ? 300000 : 20000;
@@ -30,7 +29,6 @@ for my $bits (64, 32) {
 }
 
 # gc-sweep with a planted fault, as a third party's plugin would be built.
-my $dir = tempdir(CLEANUP => 1);
 make_path("$dir/plugins/gc", "$dir/plugins/gc-sweep");
 copy($_, "$dir/$_") for glob('plugins/gc/*.[ch] plugins/gc-sweep/*.[ch]');
 is(system("cd $dir && git apply -C1 $root/t/faults/sweep-live-end.patch"), 0, 'a fault is planted');

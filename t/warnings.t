@@ -1,15 +1,8 @@
 #!/bin/bash
 # Each warning of `osvm build`: a source that earns it; by default, by its own option, by -Wall; gone
 # with -Wno-...; an error with -Werror.
-set -u
-osvm=${OSVM:-build/osvm}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-count=0 failures=0
-check() { # status name
-    count=$((count + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=1; fi
-}
+. t/support/check.sh
+
 compiles() { # options...
     "$osvm" compile "$@" "$dir/source.class.st" "$dir/base.st" > "$dir/messages" 2>&1
 }
@@ -49,5 +42,4 @@ encoding|0|this file is not UTF-8; it is read as Latin-1||Sample >> foo [ ^ '\35
 duplicate|0|Sample has two methods foo: the later one is taken||Sample >> foo [ ^ 1 ]\nSample >> foo [ ^ 2 ]
 traits|0|Sample gets several methods both from its traits: leave out all but one|, #traits : 'TOne + TTwo'|Sample >> foo [ ^ 1 ]
 END
-echo "1..$count"
-exit $failures
+done_testing
