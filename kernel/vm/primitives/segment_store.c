@@ -7,8 +7,9 @@
  *
  * What is outside is marked in a bitmap of the heap, so that no object changes until all is
  * done, and a failure leaves everything as it was. Nothing moves before the become. A weak reference
- * from outside keeps nothing outside, and an ephemeron only what a collection would keep through
- * it. nil, true and false are always outside.
+ * keeps nothing outside and makes nothing a member; that of a member to neither is nil in the copy. An
+ * ephemeron outside keeps only what a collection would keep through it. nil, true and false are always
+ * outside.
  */
 #include <stdlib.h>
 
@@ -99,13 +100,13 @@ static Oop class_of(const Store *s, Oop object)
     return follow(heap_class_at(s->heap, object_class_index(object)));
 }
 
-/* Reaches what an object refers to, its class included. */
-static void trace(Store *s, OopList *list, Oop object, bool weak_too)
+/* Reaches what an object refers to, its class included, but not weakly. */
+static void trace(Store *s, OopList *list, Oop object)
 {
     Word first, end;
     reach(s, list, class_of(s, object));
     heap_pointer_slots(s->heap, object, &first, &end);
-    if (object_format(object) == FORMAT_WEAK && !weak_too) {
+    if (object_format(object) == FORMAT_WEAK) {
         Word fixed = heap_fixed_fields(s->heap, object);
         end = fixed < end ? fixed : end;
     }
@@ -125,7 +126,7 @@ static void trace_outside(Store *s, Oop object)
         reach(s, &s->todo, class_of(s, object));
         push(s, &s->ephemerons, object);
     } else
-        trace(s, &s->todo, object, false);
+        trace(s, &s->todo, object);
 }
 
 static void drain(Store *s)
@@ -147,7 +148,7 @@ static bool trace_ephemerons(Store *s)
     for (size_t i = 0; i < count; i++) {
         Oop ephemeron = s->ephemerons.oops[i];
         if (key_is_reached(s, ephemeron))
-            trace(s, &s->todo, ephemeron, false);
+            trace(s, &s->todo, ephemeron);
         else
             s->ephemerons.oops[kept++] = ephemeron;
     }
@@ -208,7 +209,7 @@ static void find_members(Store *s, Oop roots)
         if (context_is_married(s->vm, member))
             fail(s, PRIM_INAPPROPRIATE); /* the running context: what it holds is a frame */
         else
-            trace(s, &s->members, member, true);
+            trace(s, &s->members, member);
     }
     size_t next = 1;
     for (size_t i = 1; i < s->members.count; i++) {
@@ -332,6 +333,8 @@ static void copy_member(Store *s, Oop member, Word start)
     }
     for (Word i = first; i < end; i++) {
         Oop value = follow(object_slot(member, i));
+        if (is_object(value) && !is_reached(s, value))
+            value = s->heap->nil;
         object_slots(copy)[i] = is_immediate(value) ? value : place_of(s, value);
     }
 }
