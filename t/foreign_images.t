@@ -71,7 +71,13 @@ for my $image (glob(($ENV{REAL_IMAGES} // '') . '/*.image')) {
     for (["$dir/back.image", $bits], ["$dir/there.image", $other], [$image, $bits]) {
         my ($file, $width) = @$_;
         next unless $reference{$width};
-        is(behaviour($reference{$width}, $file), $expected, "$name: as another VM of $width bits does");
+        # An image whose code depends on when a process is interrupted may go astray there; three attempts.
+        my $there = '';
+        for (1 .. 3) {
+            $there = behaviour($reference{$width}, $file);
+            last if $there eq $expected;
+        }
+        is($there, $expected, "$name: as another VM of $width bits does");
     }
 }
 done_testing();
