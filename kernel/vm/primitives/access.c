@@ -58,8 +58,6 @@ static bool fits_signed(int64_t value, unsigned shift)
 
 static PrimFailure field_put(Vm *vm, Oop object, Word index, Oop value)
 {
-    if (is_read_only(object))
-        return PRIM_NO_MODIFICATION;
     if (is_context(object))
         return context_field_put(vm, object, index, value) ? PRIM_OK : PRIM_BAD_ARGUMENT;
     heap_store(&vm->heap, object, index, value);
@@ -82,23 +80,28 @@ static PrimFailure answer_slot(Vm *vm, unsigned arg_count, Oop object, Word inde
     return value ? vm_return(vm, arg_count, value) : PRIM_NO_MEMORY;
 }
 
+/* Is `value` a number that an element of this object of bits can have? */
+static bool fits_element(Vm *vm, Oop object, Oop value)
+{
+    uint64_t number;
+    return vm_uint64_value(vm, value, &number) &&
+           fits_unsigned(number, vm_element_shift(object_format(object)));
+}
+
+/* The value fits, and the object is not read-only. */
 static PrimFailure put_slot(Vm *vm, unsigned arg_count, Oop object, Word index)
 {
     Oop value = vm_stack(vm, 0);
     unsigned format = object_format(object);
     PrimFailure failure = PRIM_OK;
-    if (is_read_only(object))
-        return PRIM_NO_MODIFICATION;
     if (is_context(object) && index >= CONTEXT_FIXED)
         context_stack_at_put(vm, object, index - CONTEXT_FIXED, value);
     else if (format_is_pointers(format))
         failure = field_put(vm, object, index, value);
     else {
-        uint64_t number;
-        unsigned shift = vm_element_shift(format);
-        if (!vm_uint64_value(vm, value, &number) || !fits_unsigned(number, shift))
-            return PRIM_BAD_ARGUMENT;
-        bits_put(object, shift, index, number);
+        uint64_t number = 0;
+        vm_uint64_value(vm, value, &number);
+        bits_put(object, vm_element_shift(format), index, number);
         if (format_is_code(format))
             code_changed(vm, object);
     }
@@ -108,13 +111,15 @@ static PrimFailure put_slot(Vm *vm, unsigned arg_count, Oop object, Word index)
 /* ---- at: and at:put: ---- */
 
 /* Checks what every indexed access checks; *index is 0-based among all slots. */
-static PrimFailure element_index(Vm *vm, Oop object, Oop index_oop, Word *index)
+static PrimFailure element_index(Vm *vm, Oop object, Oop index_oop, bool writes, Word *index)
 {
     Word size;
     if (is_immediate(object))
         return PRIM_INAPPROPRIATE;
     if (!is_small_integer(index_oop))
         return PRIM_BAD_ARGUMENT;
+    if (writes && is_read_only(object))
+        return PRIM_NO_MODIFICATION;
     if (!vm_indexable_size(vm, object, &size))
         return PRIM_BAD_RECEIVER;
     PrimFailure failure = index_value(index_oop, size, index);
@@ -132,7 +137,7 @@ PrimFailure prim_at(Vm *vm, unsigned arg_count)
 {
     Oop object = vm_stack(vm, 1);
     Word index;
-    PrimFailure failure = element_index(vm, object, vm_stack(vm, 0), &index);
+    PrimFailure failure = element_index(vm, object, vm_stack(vm, 0), false, &index);
     return failure ? failure : answer_slot(vm, arg_count, object, index);
 }
 
@@ -140,8 +145,13 @@ PrimFailure prim_at_put(Vm *vm, unsigned arg_count)
 {
     Oop object = vm_stack(vm, 2);
     Word index;
-    PrimFailure failure = element_index(vm, object, vm_stack(vm, 1), &index);
-    return failure ? failure : put_slot(vm, arg_count, object, index);
+    PrimFailure failure = element_index(vm, object, vm_stack(vm, 1), true, &index);
+    if (failure)
+        return failure;
+    unsigned format = object_format(object);
+    if (!format_is_pointers(format) && !fits_element(vm, object, vm_stack(vm, 0)))
+        return vm_element_shift(format) >= 2 ? PRIM_FAILED : PRIM_BAD_ARGUMENT;
+    return put_slot(vm, arg_count, object, index);
 }
 
 PrimFailure prim_size(Vm *vm, unsigned arg_count)
@@ -157,7 +167,7 @@ PrimFailure prim_string_at(Vm *vm, unsigned arg_count)
 {
     Oop object = vm_stack(vm, 1);
     Word index;
-    PrimFailure failure = element_index(vm, object, vm_stack(vm, 0), &index);
+    PrimFailure failure = element_index(vm, object, vm_stack(vm, 0), false, &index);
     if (failure)
         return failure;
     unsigned format = object_format(object);
@@ -173,11 +183,9 @@ PrimFailure prim_string_at_put(Vm *vm, unsigned arg_count)
 {
     Oop object = vm_stack(vm, 2), value = vm_stack(vm, 0);
     Word index;
-    PrimFailure failure = element_index(vm, object, vm_stack(vm, 1), &index);
+    PrimFailure failure = element_index(vm, object, vm_stack(vm, 1), true, &index);
     if (failure)
         return failure;
-    if (is_read_only(object))
-        return PRIM_NO_MODIFICATION;
     unsigned format = object_format(object), shift = vm_element_shift(format);
     if (!format_is_bits(format))
         return PRIM_BAD_RECEIVER;
@@ -253,6 +261,8 @@ PrimFailure prim_inst_var_at_put(Vm *vm, unsigned arg_count)
         return PRIM_BAD_ARGUMENT;
     if (is_immediate(object))
         return PRIM_BAD_RECEIVER;
+    if (is_read_only(object))
+        return PRIM_NO_MODIFICATION;
     PrimFailure failure = index_value(vm_stack(vm, 1), vm_fixed_fields(vm, object), &index);
     if (!failure)
         failure = field_put(vm, object, index, value);
@@ -287,9 +297,18 @@ PrimFailure prim_slot_at(Vm *vm, unsigned arg_count)
 
 PrimFailure prim_slot_at_put(Vm *vm, unsigned arg_count)
 {
-    Oop object = vm_stack(vm, 2);
+    Oop object = vm_stack(vm, 2), value = vm_stack(vm, 0);
     Word index;
+    uint64_t number;
     PrimFailure failure = slot_index(vm, object, vm_stack(vm, 1), &index);
+    if (failure == PRIM_BAD_RECEIVER || failure == PRIM_BAD_ARGUMENT)
+        return failure;
+    if (is_read_only(object))
+        return PRIM_NO_MODIFICATION;
+    if (!format_is_pointers(object_format(object)) &&
+        !(failure == PRIM_UNSUPPORTED ? vm_uint64_value(vm, value, &number)
+                                      : fits_element(vm, object, value)))
+        return PRIM_BAD_ARGUMENT;
     return failure ? failure : put_slot(vm, arg_count, object, index);
 }
 
@@ -318,13 +337,13 @@ PrimFailure prim_short_at_put(Vm *vm, unsigned arg_count)
 {
     Word index;
     Oop object = vm_stack(vm, 2), value = vm_stack(vm, 0);
-    PrimFailure failure = bits_index(object, vm_stack(vm, 1), 1, &index);
-    if (failure)
-        return failure;
     if (!is_small_integer(value) || !fits_signed(small_integer_value(value), 1))
         return PRIM_BAD_ARGUMENT;
-    if (is_read_only(object))
+    PrimFailure failure = bits_index(object, vm_stack(vm, 1), 1, &index);
+    if (is_object(object) && is_read_only(object) && (!failure || failure == PRIM_BAD_INDEX))
         return PRIM_NO_MODIFICATION;
+    if (failure)
+        return failure;
     bits_put(object, 1, index, (uint64_t)small_integer_value(value));
     return vm_return(vm, arg_count, value);
 }
@@ -360,14 +379,18 @@ PrimFailure prim_integer_at_put(Vm *vm, unsigned arg_count)
     Oop object = vm_stack(vm, 2), value = vm_stack(vm, 0);
     Word index;
     int64_t number;
+    if (!vm_int64_value(vm, value, &number) || !is_small_integer(vm_stack(vm, 1)))
+        return PRIM_BAD_ARGUMENT;
+    if (is_object(object) && is_read_only(object))
+        return PRIM_NO_MODIFICATION;
     PrimFailure failure = integer_index(object, vm_stack(vm, 1), &index);
+    if (failure && failure != PRIM_BAD_INDEX)
+        return failure;
+    unsigned shift = vm_element_shift(object_format(object));
+    if (!fits_signed(number, shift))
+        return PRIM_BAD_ARGUMENT;
     if (failure)
         return failure;
-    if (is_read_only(object))
-        return PRIM_NO_MODIFICATION;
-    unsigned shift = vm_element_shift(object_format(object));
-    if (!vm_int64_value(vm, value, &number) || !fits_signed(number, shift))
-        return PRIM_BAD_ARGUMENT;
     bits_put(object, shift, index, (uint64_t)number);
     return vm_return(vm, arg_count, value);
 }
@@ -408,13 +431,13 @@ PrimFailure prim_float_array_at_put(Vm *vm, unsigned arg_count)
     Oop object = vm_stack(vm, 2), value_oop = vm_stack(vm, 0);
     Word index;
     double value;
-    if (!float_value(value_oop, &value))
+    if (!float_value(value_oop, &value) || !is_small_integer(vm_stack(vm, 1)))
         return PRIM_BAD_ARGUMENT;
+    if (is_object(object) && is_read_only(object))
+        return PRIM_NO_MODIFICATION;
     PrimFailure failure = float_element(object, vm_stack(vm, 1), &index);
     if (failure)
         return failure;
-    if (is_read_only(object))
-        return PRIM_NO_MODIFICATION;
     if (vm_element_shift(object_format(object)) == 3)
         memcpy(object_bytes(object) + index * 8, &value, 8);
     else {
@@ -432,13 +455,15 @@ PrimFailure prim_constant_fill(Vm *vm, unsigned arg_count)
     uint64_t value;
     if (arg_count != 1)
         return PRIM_BAD_ARG_COUNT;
-    if (is_immediate(object) || !format_is_bits(object_format(object)))
+    if (is_immediate(object) || object_format(object) < FORMAT_WORDS64)
         return PRIM_BAD_RECEIVER;
     if (is_read_only(object))
         return PRIM_NO_MODIFICATION;
     unsigned shift = vm_element_shift(object_format(object));
     if (!vm_uint64_value(vm, vm_stack(vm, 0), &value) || !fits_unsigned(value, shift))
         return PRIM_BAD_ARGUMENT;
+    if (format_is_code(object_format(object)))
+        return PRIM_BAD_RECEIVER;
     Word count = bits_byte_count(object) >> shift;
     if (shift == 0)
         memset(object_bytes(object), (int)value, count);
@@ -505,7 +530,7 @@ PrimFailure prim_string_replace(Vm *vm, unsigned arg_count)
         return PRIM_BAD_ARGUMENT;
     if (is_immediate(to))
         return PRIM_BAD_RECEIVER;
-    if (is_read_only(to))
+    if (is_read_only(to) && small_integer_value(stop) >= small_integer_value(start))
         return PRIM_NO_MODIFICATION;
     unsigned to_format = object_format(to), from_format = object_format(from);
     if (!same_element_kind(to_format, from_format) || is_context(to) || is_context(from))
@@ -560,11 +585,13 @@ PrimFailure prim_copy_object(Vm *vm, unsigned arg_count)
     Oop to = vm_stack(vm, 1), from = vm_stack(vm, 0);
     if (arg_count != 1)
         return PRIM_BAD_ARG_COUNT;
-    if (is_immediate(to) || is_context(to))
+    if (is_immediate(to))
         return PRIM_BAD_RECEIVER;
-    if (is_immediate(from) || object_class_index(from) != object_class_index(to) ||
-        object_format(from) != object_format(to) || object_slot_count(from) != object_slot_count(to) ||
-        format_is_code(object_format(to)))
+    if (is_immediate(from) || object_class_index(from) != object_class_index(to))
+        return PRIM_BAD_ARGUMENT;
+    if (is_context(to) || format_is_code(object_format(to)))
+        return PRIM_BAD_RECEIVER;
+    if (object_format(from) != object_format(to) || object_slot_count(from) != object_slot_count(to))
         return PRIM_BAD_ARGUMENT;
     if (is_read_only(to))
         return PRIM_NO_MODIFICATION;

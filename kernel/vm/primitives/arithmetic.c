@@ -289,7 +289,9 @@ PrimFailure prim_immediate_as_integer(Vm *vm, unsigned arg_count)
         return vm_return(vm, arg_count, value);
     if (is_character(value))
         return return_small(vm, arg_count, character_code(value));
-    if (is_small_float(value)) /* the rotated bits */
-        return return_small(vm, arg_count, (SWord)value >> TAG_BITS);
+    if (is_small_float(value)) { /* the rotated bits, whose lowest is the sign; negative if that is set */
+        int64_t bits = (int64_t)((uint64_t)value >> (TAG_BITS + 1));
+        return return_small(vm, arg_count, (value >> TAG_BITS & 1) ? bits - (INT64_C(1) << (63 - TAG_BITS)) : bits);
+    }
     return PRIM_BAD_RECEIVER;
 }

@@ -1,5 +1,4 @@
-/* Primitives on Floats: 38-59 for any Float, 541-559 for immediate ones. The two
- * families differ only in whom they accept as receiver and in a failure code. */
+/* Primitives on Floats: 38-59, and 541-559 where the receiver is known to be an immediate one. */
 #include <math.h>
 
 #include "kernel/vm/numbers.h"
@@ -34,49 +33,43 @@ PrimFailure prim_as_float(Vm *vm, unsigned arg_count)
     return return_float(vm, arg_count, (double)small_integer_value(receiver));
 }
 
-#define FLOAT_OPERATION(stem, failure, operator)                                                   \
-    PrimFailure prim_##stem(Vm *vm, unsigned arg_count)                                            \
+#define FLOAT_OPERATION(name, operator)                                                            \
+    PrimFailure prim_float_##name(Vm *vm, unsigned arg_count)                                      \
     {                                                                                              \
         double a, b;                                                                               \
         if (!float_operands(vm, &a, &b))                                                           \
-            return failure;                                                                        \
+            return PRIM_FAILED;                                                                    \
         return return_float(vm, arg_count, a operator b);                                          \
     }
 
-#define FLOAT_DIVISION(stem, failure)                                                              \
-    PrimFailure prim_##stem(Vm *vm, unsigned arg_count)                                            \
-    {                                                                                              \
-        double a, b;                                                                               \
-        if (!float_operands(vm, &a, &b))                                                           \
-            return failure;                                                                        \
-        return b == 0.0 ? PRIM_FAILED : return_float(vm, arg_count, a / b);                        \
-    }
+FLOAT_OPERATION(add, +)
+FLOAT_OPERATION(subtract, -)
+FLOAT_OPERATION(multiply, *)
 
-#define FLOAT_COMPARISON(stem, failure, test)                                                      \
-    PrimFailure prim_##stem(Vm *vm, unsigned arg_count)                                            \
+PrimFailure prim_float_divide(Vm *vm, unsigned arg_count)
+{
+    double a, b;
+    if (!float_operands(vm, &a, &b) || b == 0.0)
+        return PRIM_FAILED;
+    return return_float(vm, arg_count, a / b);
+}
+
+#define FLOAT_COMPARISON(name, test)                                                               \
+    PrimFailure prim_float_##name(Vm *vm, unsigned arg_count)                                      \
     {                                                                                              \
         Comparison order;                                                                          \
         if (is_small_integer(vm_stack(vm, 1)) ||                                                   \
             !compare_floats(vm_stack(vm, 1), vm_stack(vm, 0), &order))                             \
-            return failure;                                                                        \
+            return PRIM_FAILED;                                                                    \
         return vm_return_boolean(vm, arg_count, test);                                             \
     }
 
-#define FLOAT_ARITHMETIC(stem, failure)                                                            \
-    FLOAT_OPERATION(stem##_add, failure, +)                                                        \
-    FLOAT_OPERATION(stem##_subtract, failure, -)                                                   \
-    FLOAT_OPERATION(stem##_multiply, failure, *)                                                   \
-    FLOAT_DIVISION(stem##_divide, failure)                                                         \
-    FLOAT_COMPARISON(stem##_less, failure, order == COMPARE_LESS)                                  \
-    FLOAT_COMPARISON(stem##_greater, failure, order == COMPARE_GREATER)                            \
-    FLOAT_COMPARISON(stem##_less_equal, failure, order == COMPARE_LESS || order == COMPARE_EQUAL)  \
-    FLOAT_COMPARISON(stem##_greater_equal, failure,                                                \
-                     order == COMPARE_GREATER || order == COMPARE_EQUAL)                           \
-    FLOAT_COMPARISON(stem##_equal, failure, order == COMPARE_EQUAL)                                \
-    FLOAT_COMPARISON(stem##_not_equal, failure, order != COMPARE_EQUAL)
-
-FLOAT_ARITHMETIC(float, PRIM_FAILED)
-FLOAT_ARITHMETIC(small_float, PRIM_BAD_ARGUMENT)
+FLOAT_COMPARISON(less, order == COMPARE_LESS)
+FLOAT_COMPARISON(greater, order == COMPARE_GREATER)
+FLOAT_COMPARISON(less_equal, order == COMPARE_LESS || order == COMPARE_EQUAL)
+FLOAT_COMPARISON(greater_equal, order == COMPARE_GREATER || order == COMPARE_EQUAL)
+FLOAT_COMPARISON(equal, order == COMPARE_EQUAL)
+FLOAT_COMPARISON(not_equal, order != COMPARE_EQUAL)
 
 #define FLOAT_RECEIVER                                                                             \
     double value;                                                                                  \
@@ -123,10 +116,10 @@ PrimFailure prim_float_exponent(Vm *vm, unsigned arg_count)
 PrimFailure prim_float_times_two_power(Vm *vm, unsigned arg_count)
 {
     double value;
-    if (!float_value(vm_stack(vm, 1), &value))
-        return PRIM_FAILED;
     if (!is_small_integer(vm_stack(vm, 0)))
         return PRIM_BAD_ARGUMENT;
+    if (!float_value(vm_stack(vm, 1), &value))
+        return PRIM_FAILED;
     SWord power = small_integer_value(vm_stack(vm, 0));
     power = power > 4096 ? 4096 : power < -4096 ? -4096 : power;
     return return_float(vm, arg_count, ldexp(value, (int)power));
@@ -160,12 +153,14 @@ PrimFailure prim_float_at_put(Vm *vm, unsigned arg_count)
 {
     Oop receiver = vm_stack(vm, 2), index = vm_stack(vm, 1), half_oop = vm_stack(vm, 0);
     uint64_t half;
-    if (!vm_uint64_value(vm, half_oop, &half) || half > UINT32_MAX || !is_small_integer(index))
+    if (!vm_uint64_value(vm, half_oop, &half) || half > UINT32_MAX)
         return PRIM_BAD_ARGUMENT;
     if (is_immediate(receiver) || object_class_index(receiver) != CLASS_FLOAT)
         return PRIM_BAD_RECEIVER;
     if (header_is_immutable(header_of(receiver)))
         return PRIM_NO_MODIFICATION;
+    if (!is_small_integer(index))
+        return PRIM_BAD_ARGUMENT;
     if (small_integer_value(index) != 1 && small_integer_value(index) != 2)
         return PRIM_BAD_INDEX;
     uint64_t bits;

@@ -22,10 +22,10 @@ PrimFailure prim_new(Vm *vm, unsigned arg_count)
     return return_new(vm, arg_count, object, failure);
 }
 
-/* A size argument: a non-negative integer. */
+/* A size argument: a non-negative integer of one word. */
 static bool size_argument(Vm *vm, Oop oop, uint64_t *size)
 {
-    return vm_uint64_value(vm, oop, size);
+    return vm_uint64_value(vm, oop, size) && *size <= (Word)-1;
 }
 
 PrimFailure prim_new_with_arg(Vm *vm, unsigned arg_count)
@@ -211,31 +211,33 @@ PrimFailure prim_set_identity_hash(Vm *vm, unsigned arg_count)
 
 /* ---- Changing class ---- */
 
-/* The header format `object` takes as an instance of a class of `class_format`; false if
- * the layouts disagree. */
-static bool adopted_format(Oop object, SWord class_format, unsigned *format)
+/* The header format `object` takes as an instance of a class of `class_format`. It fails as
+ * inappropriate if these are of different kinds, with a bad receiver if the sizes disagree. */
+static PrimFailure adopted_format(Oop object, SWord class_format, unsigned *format)
 {
     unsigned old = object_format(object), spec = class_format_instance_spec(class_format);
     Word slots = object_slot_count(object), fixed = class_format_fixed_fields(class_format);
     *format = spec;
     if (format_is_pointers(old)) {
+        if (!format_is_pointers(spec))
+            return PRIM_INAPPROPRIATE;
         if (spec == FORMAT_EMPTY || spec == FORMAT_FIXED || spec == FORMAT_EPHEMERON) {
             *format = slots == 0 ? FORMAT_EMPTY : spec == FORMAT_EMPTY ? FORMAT_FIXED : spec;
-            return slots == fixed;
+            return slots == fixed ? PRIM_OK : PRIM_BAD_RECEIVER;
         }
-        return spec <= FORMAT_WEAK && slots >= fixed;
+        return slots >= fixed ? PRIM_OK : PRIM_BAD_RECEIVER;
     }
     if (format_is_code(old)) {
         *format = old;
-        return spec == FORMAT_CODE;
+        return spec == FORMAT_CODE ? PRIM_OK : PRIM_INAPPROPRIATE;
     }
     if (!format_is_bits(old) || spec < FORMAT_WORDS64 || spec >= FORMAT_CODE || fixed)
-        return false;
+        return PRIM_INAPPROPRIATE;
     Word bytes = bits_byte_count(object), element = (Word)1 << vm_element_shift(spec);
     if (bytes % element)
-        return false;
+        return PRIM_BAD_RECEIVER;
     *format = spec + (unsigned)((slots * WORD_BYTES - bytes) / element);
-    return true;
+    return PRIM_OK;
 }
 
 static PrimFailure change_class(Vm *vm, Oop object, Oop class, PrimFailure bad_object,
@@ -249,8 +251,11 @@ static PrimFailure change_class(Vm *vm, Oop object, Oop class, PrimFailure bad_o
         return bad_class;
     if (is_read_only(object))
         return PRIM_NO_MODIFICATION;
-    if (object_class_index(object) == CLASS_CONTEXT || !adopted_format(object, class_format, &format))
+    if (object_class_index(object) == CLASS_CONTEXT)
         return PRIM_INAPPROPRIATE;
+    PrimFailure failure = adopted_format(object, class_format, &format);
+    if (failure)
+        return failure == PRIM_BAD_RECEIVER ? bad_object : failure;
     Word class_index = vm_class_index(vm, class);
     if (!class_index)
         return PRIM_NO_MEMORY;
@@ -266,8 +271,8 @@ static PrimFailure change_class(Vm *vm, Oop object, Oop class, PrimFailure bad_o
 PrimFailure prim_change_class(Vm *vm, unsigned arg_count)
 {
     Oop object = vm_stack(vm, 1), example = vm_stack(vm, 0);
-    if (is_immediate(example))
-        return PRIM_BAD_ARGUMENT;
+    if (is_immediate(object) || is_immediate(example))
+        return PRIM_FAILED;
     PrimFailure failure = change_class(vm, object, follow(heap_class_of(&vm->heap, example)),
                                        PRIM_BAD_RECEIVER, PRIM_BAD_ARGUMENT);
     return failure ? failure : vm_return_receiver(vm, arg_count);
@@ -350,7 +355,7 @@ PrimFailure prim_set_immutability(Vm *vm, unsigned arg_count)
         return PRIM_BAD_RECEIVER;
     if (flag != vm->heap.true_object && flag != vm->heap.false_object)
         return PRIM_BAD_ARGUMENT;
-    if (vm_must_stay_writable(vm, object))
+    if (flag == vm->heap.true_object && vm_must_stay_writable(vm, object))
         return PRIM_INAPPROPRIATE;
     bool was = is_read_only(object);
     if (flag == vm->heap.true_object)
@@ -398,20 +403,31 @@ PrimFailure prim_size_in_bytes(Vm *vm, unsigned arg_count)
     return return_size(vm, arg_count, is_immediate(object) ? 0 : object_size(object));
 }
 
+static bool has_elements(SWord class_format)
+{
+    unsigned spec = class_format_instance_spec(class_format);
+    return spec != FORMAT_EMPTY && spec != FORMAT_FIXED && spec != FORMAT_EPHEMERON;
+}
+
 PrimFailure prim_size_in_bytes_of_instance(Vm *vm, unsigned arg_count)
 {
-    SWord class_format;
-    uint64_t indexed = 0;
+    SWord class_format, indexed = 0;
     Word slots;
     unsigned format;
     if (arg_count > 1)
         return PRIM_BAD_ARG_COUNT;
-    if (arg_count == 1 && !size_argument(vm, vm_stack(vm, 0), &indexed))
+    if (arg_count == 1) {
+        if (!is_small_integer(vm_stack(vm, 0)))
+            return PRIM_BAD_ARGUMENT;
+        indexed = small_integer_value(vm_stack(vm, 0));
+    }
+    if (!vm_class_format(vm_stack(vm, arg_count), &class_format) ||
+        has_elements(class_format) != (arg_count == 1))
+        return PRIM_BAD_RECEIVER;
+    if (indexed < 0)
         return PRIM_BAD_ARGUMENT;
-    if (!vm_class_format(vm_stack(vm, arg_count), &class_format))
-        return PRIM_BAD_RECEIVER;
-    if (!vm_layout(class_format, indexed, &slots, &format))
-        return PRIM_BAD_RECEIVER;
+    if (!vm_layout(class_format, (uint64_t)indexed, &slots, &format))
+        return arg_count ? PRIM_LIMIT_EXCEEDED : PRIM_BAD_RECEIVER;
     return return_size(vm, arg_count, object_size_for_slots(slots));
 }
 

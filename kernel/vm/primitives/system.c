@@ -122,7 +122,10 @@ PrimFailure prim_bytes_left(Vm *vm, unsigned arg_count)
     int64_t all = (int64_t)memory_statistics(vm).old_free + growth(vm);
     if (arg_count > 1)
         return PRIM_FAILED;
-    bool largest = arg_count == 1 && vm_stack(vm, 0) == vm->heap.nil;
+    Oop which = arg_count ? vm_stack(vm, 0) : vm->heap.true_object;
+    bool largest = which == vm->heap.nil;
+    if (!largest && which != vm->heap.true_object && which != vm->heap.false_object)
+        return PRIM_FAILED;
     return return_integer(vm, arg_count, largest ? largest_free(vm) : all);
 }
 
@@ -338,10 +341,22 @@ PrimFailure prim_screen_size(Vm *vm, unsigned arg_count)
     return vm_return(vm, arg_count, point);
 }
 
+/* Bits, or a handle to them; then width, height and depth. */
+static bool is_form(Oop form)
+{
+    if (is_immediate(form) || !format_is_pointers(object_format(form)) || object_slot_count(form) < 4)
+        return false;
+    Oop bits = object_slot(form, 0);
+    return (is_small_integer(bits) ||
+            (is_object(bits) && format_is_bits(object_format(bits)))) &&
+           are_small_integers(object_slot(form, 1), object_slot(form, 2)) &&
+           is_small_integer(object_slot(form, 3));
+}
+
 PrimFailure prim_be_display(Vm *vm, unsigned arg_count)
 {
     Oop form = vm_stack(vm, 0);
-    if (is_immediate(form) || !format_is_pointers(object_format(form)) || object_slot_count(form) < 4)
+    if (!is_form(form))
         return PRIM_BAD_RECEIVER;
     heap_store(&vm->heap, vm->heap.special_objects, SPECIAL_DISPLAY, form);
     return vm_return_receiver(vm, arg_count);
