@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # Control primitives by number: suspending in its three kinds, critical sections, timers, yielding,
-# read-only receivers, returns through many frames. What is printed is what OpenSmalltalk's stack
+# read-only receivers, returns through many frames and to dead ones, what the VM sends of itself. What is printed is what OpenSmalltalk's stack
 # interpreter (VMMaker.oscog 3185, March 2023) printed on the same image.
 use strict;
 use warnings;
@@ -35,6 +35,10 @@ cutSingle: true cut true 6
 cutNothing: kept
 cutLoop: 20000
 cutOther: true passed end
+returnDead: 45450 9
+returnForeign: cannotReturn home
+notBoolean: 300 notBoolean
+notUnderstood: 45150 unknown:with: (3 4 ) true
 TEXT
 
 for my $bits (64, 32) {
