@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # Control primitives by number: suspending in its three kinds, critical sections, timers, yielding,
-# read-only receivers, returns through many frames and to dead ones, what the VM sends of itself. What is printed is what OpenSmalltalk's stack
-# interpreter (VMMaker.oscog 3185, March 2023) printed on the same image.
+# read-only receivers, returns through many frames and to dead ones, what the VM sends of itself. What is
+# printed is what OpenSmalltalk's stack interpreter (VMMaker.oscog 3185, March 2023) printed on the same image.
 use strict;
 use warnings;
 use Test::More;

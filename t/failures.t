@@ -2,8 +2,8 @@
 # Numbered primitives with operands of every kind: each call must end as it did in OpenSmalltalk's
 # stack interpreter (VMMaker.oscog 3185, March 2023) on the same image: with success, or with the
 # same failure code. t/answers/failures-64.txt and failures-32.txt have a line for each primitive and
-# set of receivers: `number/arity receivers: codes`, as FailureAnswers says; 3*40 is a run of equal codes. What we do otherwise
-# on purpose is listed in t/answers/failures-deviations.txt.
+# set of receivers: `number/arity receivers: codes`, as FailureAnswers says; 3*40 is a run of equal codes.
+# What we do otherwise on purpose is listed in t/answers/failures-deviations.txt.
 #
 #   t/failures.t 105 72                  these only; every call that differs is named
 #   REFERENCE=VM t/failures.t --record 64 [NUMBER...] > FILE    records what VM does (32-bit: 32)
@@ -87,7 +87,8 @@ my %index = map { $operands[$_][0] => $_ + 1 } 0 .. $#operands;
 my ($forwarders) = grep { $operands[$_][0] =~ /^f-/ } 0 .. $#operands;
 my @all       = (1 .. @operands);
 # To save time these, like others of their kind, are not everywhere.
-my %alike     = map { $index{$_} => 1 } qw(false 2 255 65536 $10FFFF -2^64 bitmap ro-string no-bytes block1 mutex bytes-class f-ro-bytes f-semaphore f-process f-point f-objects f-words);
+my %alike     = map { $index{$_} => 1 } qw(false 2 255 65536 $10FFFF -2^64 bitmap ro-string no-bytes block1 mutex bytes-class
+    f-ro-bytes f-semaphore f-process f-point f-objects f-words);
 my @fewer     = grep { !$alike{$_} } @all;
 my @receivers = grep { !$alike{$_} } 1 .. $forwarders;
 
@@ -102,7 +103,8 @@ my %arities = (
     3 => '=100',
     4 => '=105',
 );
-# The reference does not look at what these are sent to, or loses what it lives on: images have them in certain classes only.
+# The reference does not look at what these are sent to, or loses what it lives on:
+# images have them in certain classes only.
 my $objects    = join ' ', grep { !/^(?:-?\d+|...Val|2\^32|1[.]5|[\$].*|f-.*)$/ } map { $_->[0] } @operands;
 my %restricted = (
     '40 159'                          => '0 1 -1 maxVal minVal',
@@ -125,8 +127,8 @@ my %restricted = (
     '575'                             => '0 1 2 -1 255 65536 maxVal minVal',
 );
 
-# Arguments left out: of gigabytes it depends on the machine whether there is memory; so little memory that it is low ends the
-# reference later; attribute 2 is what we are started with.
+# Arguments left out: of gigabytes it depends on the machine whether there is memory; a threshold below which
+# memory is low ends the reference later; attribute 2 is what we are started with.
 my %without = (71 => [@index{'2^32', 'maxVal'}], 125 => [@index{'65536', '2^32', 'maxVal'}], 149 => [$index{2}]);
 
 sub numbers {
@@ -180,11 +182,13 @@ write_file('Calls/package.st', "Package { #name : #'Calls' }\n");
 my $text = "Extension { #name : #Object }\n";
 for my $call (@calls) {
     my $pattern = "p$call->{number}" . ($call->{arity} ? ': a' . join '', map { " with: x$_" } 2 .. $call->{arity} : '');
-    $text .= "\n{ #category : #'*Calls' }\nObject >> $pattern [\n\t<primitive: $call->{number} error: code>\n\t^ FailureAnswers failed: code\n]\n";
+    $text .= "\n{ #category : #'*Calls' }\nObject >> $pattern [\n\t<primitive: $call->{number} error: code>\n"
+        . "\t^ FailureAnswers failed: code\n]\n";
 }
 write_file('Calls/Object.extension.st', $text);
 $text = "Extension { #name : #FailureAnswers }\n\n{ #category : #'*Calls' }\nFailureAnswers >> run [\n"
-    . "\tstream := WriteStream with: String new.\n\tforwarders := $forwarders.\n\tisWaiting := (Smalltalk attribute: 2) notNil.\n\tself prepare.\n"
+    . "\tstream := WriteStream with: String new.\n\tforwarders := $forwarders.\n"
+    . "\tisWaiting := (Smalltalk attribute: 2) notNil.\n\tself prepare.\n"
     . join('', map { "\tself runPart$_.\n" } 0 .. $#calls / 20) . "\tConsole printLine: 'done'.\n\tConsole quit: 0\n]\n"
     . "\n{ #category : #'*Calls' }\nFailureAnswers >> prepare [\n\tmakers := Array new: " . @operands . ".\n"
     . join('', map { "\tself prepare$_.\n" } 0 .. $#operands / 20) . "]\n";
@@ -196,7 +200,8 @@ for my $part (0 .. $#operands / 20) {
     $text .= "]\n";
 }
 for my $arity (sort keys %tuples) {
-    $text .= "\n{ #category : #'*Calls' }\nFailureAnswers >> tuples$arity [\n\t^ #(" . join(' ', map { '(' . join(' ', @$_) . ')' } @{ $tuples{$arity} }) . ")\n]\n";
+    $text .= "\n{ #category : #'*Calls' }\nFailureAnswers >> tuples$arity [\n\t^ #("
+        . join(' ', map { '(' . join(' ', @$_) . ')' } @{ $tuples{$arity} }) . ")\n]\n";
 }
 for my $part (0 .. $#calls / 20) {
     $text .= "\n{ #category : #'*Calls' }\nFailureAnswers >> runPart$part [\n";
@@ -254,8 +259,15 @@ sub after {
 # Images of 32 bits have no immediate floats.
 sub calls { my ($bits) = @_; return grep { $bits == 64 || $_->{number} < 541 || $_->{number} > 559 } @calls }
 
-sub packed { my ($codes) = @_; $codes =~ s/((.)\2{3,})/" $2*" . length($1) . ' '/ge; $codes =~ s/  +/ /g; $codes =~ s/^ | $//g; return $codes }
-sub unpacked { my ($codes) = @_; $codes =~ s/(\S)[*](\d+)/$1 x $2/ge; $codes =~ s/ //g; return $codes }
+# Codes with their runs counted, and back.
+sub packed {
+    my ($codes) = @_;
+    $codes =~ s/((.)\2{3,})/" $2*" . length($1) . ' '/ge;
+    $codes =~ s/  +/ /g;
+    return $codes =~ s/^ | $//gr;
+}
+
+sub unpacked { my ($codes) = @_; $codes =~ s/(\S)[*](\d+)/$1 x $2/ge; return $codes =~ s/ //gr }
 
 if ($record) {
     build($record) or die "the image is not built\n";
@@ -272,7 +284,8 @@ if ($record) {
         }
         for my $key (sort { $same{$a}[0] <=> $same{$b}[0] } keys %same) {
             my ($codes, $sum) = split / /, $key;
-            print "$call->{label} " . join(',', map { $operands[$_ - 1][0] } @{ $same{$key} }) . ': ' . packed($codes) . ($sum ? " s$sum" : '') . "\n";
+            print "$call->{label} " . join(',', map { $operands[$_ - 1][0] } @{ $same{$key} }) . ': '
+                . packed($codes) . ($sum ? " s$sum" : '') . "\n";
         }
     }
     exit 0;
@@ -298,12 +311,14 @@ while (<$file>) {
     next if /^#/;
     my ($numbers, $receivers, $theirs, $ours) = /^(\S+) (\S+) (\S)>(\S) \S/ or die "deviations, line $.: $_";
     push @deviations, [{ map { $_->[0] => 1 } numbers($numbers) },
-        $receivers eq '*' ? undef : { map { $index{$_} // die("line $.: $_\n"); $_ => 1 } split /,/, $receivers }, $theirs, $ours, $., 0];
+        $receivers eq '*' ? undef : { map { $index{$_} // die("line $.: $_\n"); $_ => 1 } split /,/, $receivers },
+        $theirs, $ours, $., 0];
 }
 
 sub deviates {
     my ($call, $receiver, $theirs, $ours) = @_;
-    my @found = grep { $_->[0]{ $call->{number} } && (!$_->[1] || $_->[1]{$receiver}) && $_->[2] eq $theirs && $_->[3] eq $ours } @deviations;
+    my @found = grep { $_->[0]{ $call->{number} } && (!$_->[1] || $_->[1]{$receiver}) }
+        grep { $_->[2] eq $theirs && $_->[3] eq $ours } @deviations;
     $_->[5]++ for @found;
     return @found > 0;
 }
@@ -322,7 +337,8 @@ sub differences {
     }
     return $text if $text ne '' || $deviates || !defined $expected->[1] || $expected->[1] == $got->[1];
     return '' if deviates($call, $receiver, 's', 's');
-    return "primitive $call->{number}: $receiver: answers, or receivers afterwards, have the sum $got->[1], expected $expected->[1]\n";
+    return "primitive $call->{number}: $receiver: answers, or receivers afterwards, have the sum $got->[1], "
+        . "expected $expected->[1]\n";
 }
 
 sub compare {
