@@ -1,6 +1,6 @@
 /* Image files: what is written is read again, in every form a file can have, and
  * nothing that is wrong in a file gets past the reader. */
-// LINK: kernel/vm/image/*.c t/support/image_host.c t/support/image_sample.c
+// LINK: kernel/vm/image/*.c kernel/vm/region.c t/support/image_host.c t/support/image_sample.c
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -3,7 +3,7 @@
  *
  * OSVM_FUZZ_SECONDS sets how long (1 by default), OSVM_FUZZ_SEED where to begin.
  * A file that ends the process stays behind; its seed is printed first. */
-// LINK: kernel/vm/image/*.c t/support/image_host.c t/support/image_sample.c
+// LINK: kernel/vm/image/*.c kernel/vm/region.c t/support/image_host.c t/support/image_sample.c
 #include <time.h>
 #include <unistd.h>
 

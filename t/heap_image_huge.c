@@ -1,6 +1,6 @@
 /* Images beyond 2^31 (32 bit) and 2^32 bytes: an object of more bytes than that amid the others is written, read,
  * checked and converted, and all references lead across it. Its zeros use neither memory nor disk. */
-// LINK: kernel/vm/image/*.c t/support/image_host.c t/support/image_sample.c t/support/thin_world.c
+// LINK: kernel/vm/image/*.c kernel/vm/region.c t/support/image_host.c t/support/image_sample.c t/support/thin_world.c
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -127,6 +127,7 @@ int main(void)
     image_host_start(&host);
     OsvmWorld *thin = thin_world_new(host.live);
     host.host.world = host.host.own = thin;
+    host.setup.max_heap = 8 * GIB; /* most of it is never touched, so the machine may have less */
     if (!mkdtemp(folder))
         bail_out("no temporary folder");
     if (test_size(&host, (WORD_BITS == 64 ? 5 : 3) * GIB + 3))

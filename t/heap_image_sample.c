@@ -1,6 +1,6 @@
 /* Writes the sample image to the file named by its argument, for tests that are scripts; without
  * one it only says that it can be built. A second argument: objects wait for finalization. */
-// LINK: kernel/vm/image/*.c t/support/image_host.c t/support/image_sample.c
+// LINK: kernel/vm/image/*.c kernel/vm/region.c t/support/image_host.c t/support/image_sample.c
 #include "t/support/image_host.h"
 #include "t/support/image_sample.h"
 #include "t/tap.h"

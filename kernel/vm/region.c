@@ -24,6 +24,14 @@
 #define WORTH_HUGE_PAGES (4 * MIB)
 #define GIB ((uint64_t)1 << 30)
 
+uint64_t region_max_heap(const CoreSetup *setup)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
+    if (setup->max_heap || WORD_BITS == 32 || pages < 0)
+        return setup->max_heap;
+    return (uint64_t)pages * (uint64_t)page_size / 4 * 3;
+}
+
 /* What a region may look like: sizes tried from `most` down to `least`, bases in
  * [first, last]. */
 typedef struct {

@@ -22,6 +22,10 @@ typedef struct Region {
     size_t page_size; /* of the host */
 } Region;
 
+/* Most bytes of objects: what was asked for, else three quarters of the machine, so that who wants
+ * ever more is told so before the machine is. 0: no limit but the address space. */
+uint64_t region_max_heap(const CoreSetup *setup);
+
 /* Reserves the region. 64-bit: as large as the host allows, `max_heap` and some at least. */
 bool region_reserve(Region *region, const CoreSetup *setup, OsvmError *error);
 void region_release(Region *region);

@@ -1,6 +1,5 @@
 /* Making and taking down a VM; what the core is to memory manager and collector. */
 #include <stdarg.h>
-#include <unistd.h>
 
 #include "kernel/vm/gc_log.h"
 #include "kernel/vm/interp/interp_int.h"
@@ -190,14 +189,6 @@ static const HeapHost heap_host = {
 
 enum { IMAGE_NEW_FINALIZATION_FLAG = 0x40, IMAGE_NO_MIXED_FLAG = 0x100 };
 
-/* Three quarters of the machine, so that a program that wants ever more is told so before the
- * machine is. */
-static uint64_t default_max_heap(const Region *region)
-{
-    long pages = sysconf(_SC_PHYS_PAGES);
-    return WORD_BITS == 64 && pages > 0 ? (uint64_t)pages * region->page_size / 4 * 3 : 0;
-}
-
 static bool start_memory(Vm *vm, Word new_start, OsvmError *error)
 {
     const CoreSetup *setup = vm->setup;
@@ -208,7 +199,7 @@ static bool start_memory(Vm *vm, Word new_start, OsvmError *error)
         .new_start = new_start,
         .region_end = vm->region->end,
         .eden_bytes = (Word)eden,
-        .max_heap = (Word)(setup->max_heap ? setup->max_heap : default_max_heap(vm->region)),
+        .max_heap = (Word)region_max_heap(setup),
         .new_finalization = (vm->image.flags & IMAGE_NEW_FINALIZATION_FLAG) != 0,
     };
     Mm *mm = vm->heap.mm;

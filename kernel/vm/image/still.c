@@ -6,8 +6,11 @@
 
 #include <sys/mman.h>
 
+#include "kernel/vm/region.h"
+
 typedef struct {
     Mm mm; /* first */
+    uint64_t most; /* bytes of objects; 0: no limit */
     void *memory;
     size_t bytes;
     const Oop *mourners; /* NULL: what the image has */
@@ -37,6 +40,8 @@ static void *map_memory(size_t bytes)
 static bool still_prepare_load(Mm *mm, Word bytes)
 {
     StillMm *still = (StillMm *)mm;
+    if (still->most && bytes > still->most)
+        return false;
     still->bytes = ((size_t)bytes + 2 * PAGE) / PAGE * PAGE;
     still->memory = map_memory(still->bytes);
     if (still->memory == MAP_FAILED) {
@@ -127,6 +132,7 @@ Vm *image_still_new(const CoreSetup *setup)
     }
     still->mm.ops = &still_ops;
     still->mm.heap = &vm->heap;
+    still->most = region_max_heap(setup);
     vm->heap.mm = &still->mm;
     vm->heap.host = &still_host;
     vm->setup = setup;
