@@ -2,22 +2,24 @@
 # Ctrl-C outside of the prompt: in loops, waits, primitives, reading, in scripts and expressions; what was written is not lost.
 use strict;
 use warnings;
+use IO::Select;
 use IPC::Open3 qw(open3);
 use POSIX qw(:sys_wait_h);
 use Test::More;
 use lib 't/support';
 use OsvmTest;
 
-# Runs the program until it has said "ready" on the standard error, and interrupts it, `times` times; answers exit
-# status and both outputs.
+# Runs the program until it has said "ready" on the standard error, and interrupts it, `times` times or until it says
+# more, since one that is ending takes no interrupts any more and dies of the next; answers exit status and both outputs.
 sub interrupted_often {
     my ($times, @command) = @_;
     my $pid = open3(my $in, my $out, my $err = Symbol::gensym(), $osvm, @command);
     my $line = <$err> // '';
+    my $said = IO::Select->new($err);
     my $ended = 0;
     for my $tenth (1 .. 200) {
         select undef, undef, undef, 0.1;
-        kill 'INT', $pid if $tenth % 3 == 1 && $times-- > 0;
+        kill 'INT', $pid if $tenth % 3 == 1 && $times-- > 0 && !$said->can_read(0);
         $ended = waitpid $pid, WNOHANG;
         last if $ended;
     }
