@@ -227,7 +227,7 @@ sub run_image {
     my ($bits, @vm) = @_;
     my ($rows, @deaths, @from) = {};
     for (1 .. 400) {
-        my @lines = split /\n/, `timeout 30 @vm $dir/$bits.image @from 2>$dir/errors </dev/null`;
+        my @lines = split /\n/, `timeout 300 @vm $dir/$bits.image @from 2>$dir/errors </dev/null`;
         my @last;
         for (@lines) {
             next unless /^(\d+\/\d) (\d+) (\S*) (\d+)$/;
