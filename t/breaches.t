@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# Processors, back ends and modules of primitives that break one rule each (t/plugins/breaches): the conformance suites find all of
+# Processors, back ends, modules of primitives and cores that break one rule each (t/plugins/breaches): the conformance suites find all of
 # them, and the shims those that show at the border.
 use strict;
 use warnings;
@@ -133,5 +133,23 @@ for (['keeps-memory', qr/1 blocks of the host's memory are not given back/],
     my ($fault, $says) = @$_;
     my ($status, $said) = judge('prims_conformance', $module, BREACH_FAULT => $fault, OSVM_SHIM => 'no');
     like($said, qr/^not ok .*w64.*: begins, ends.*\n(#.*\n)*#   $says/m, "prims: $fault");
+}
+
+# Cores: [fault, the part of the suite that finds it, what it says].
+for (['keeps-memory', 'again', qr/\.\.\. give their memory back/],
+     ['asks-the-system', 'logical-time', qr/in logical time a run repeats itself/],
+     ['gives-up-without-parts', 'no-parts', qr/without a collector it refuses, and keeps nothing/],
+     ['fails-silently', 'bad-images', qr/no image is refused with a sentence/],
+     ['contradicts-itself', 'bad-images', qr/half an image is refused with a sentence/],
+     ['loses-exit-codes', 'errors', qr/an error nobody handles ends with 1/],
+     ['says-nothing', 'images', qr/: info\n/],
+     ['cuts-images', 'convert', qr/\.\.\. which is sound/]) {
+    my ($fault, $part, $says) = @$_;
+    my @environment = (BREACH_BEHIND => "$build/lib/osvm/64/core-osvm.so", OSVM_ONLY => $part);
+    my $core = "$build/t/plugins/breaches/64/core-breach.so";
+    my ($status, $said) = judge('core_conformance', $core, @environment, BREACH_FAULT => $fault);
+    like($said, qr/^not ok \d+ - core\/breach.*$says/m, "core: $fault") or diag($said);
+    ($status, $said) = judge('core_conformance', $core, @environment);
+    is($status, 0, "core: without $fault that part has nothing to say") or diag($said);
 }
 done_testing();

@@ -429,18 +429,12 @@ int core_check(const CoreSetup *setup, const CoreInspect *inspect, OsvmError *er
 {
     Inspector in;
     bool usable = inspect_open(&in, setup, inspect->image, print_finding, error);
-    int status = OSVM_BAD_DATA;
     if (usable && in.image.sound)
         check_all(&in, inspect->quiet);
-    else if (in.image.findings == 0)
-        status = error->status; /* nothing could be looked at */
-    if (in.image.findings == 0 && usable)
-        status = OSVM_OK;
-    else if (in.image.findings)
-        setup->host->fail(error, OSVM_BAD_DATA, "%s: %zu finding%s", inspect->image,
-                          in.image.findings, in.image.findings == 1 ? "" : "s");
-    if (in.image.file < 0 && in.vm)
-        status = OSVM_NO_INPUT;
+    if (in.image.findings)
+        setup->host->fail(error, in.image.file < 0 && in.vm ? OSVM_NO_INPUT : OSVM_BAD_DATA, "%s: %zu finding%s",
+                          inspect->image, in.image.findings, in.image.findings == 1 ? "" : "s");
+    int status = usable && !in.image.findings ? OSVM_OK : (int)error->status;
     inspect_close(&in);
     return status;
 }
