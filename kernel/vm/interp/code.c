@@ -129,6 +129,10 @@ void code_fill_facts(Vm *vm, Oop code, CodeFacts *facts)
         .heat = interp_of(vm)->threshold,
         .no_poll = primitive == PRIMITIVE_UNWIND || primitive == PRIMITIVE_NO_SWITCH,
     };
+    size_t count = view_of(vm, &owner).count;
+    /* The image must not hear of it: what it did then might not be verified either. */
+    if (!scratch_for(vm, count))
+        report_fatal(vm, "no memory left to verify code of %zu bytes", count);
     if (!verify(vm, &owner, &view, &verified)) {
         facts->bad = true;
         if (facts->temps < facts->args || facts->temps > STACK_SLOTS_MAX)
