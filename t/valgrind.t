@@ -1,22 +1,45 @@
 #!/usr/bin/env perl
-# A program of control primitives under valgrind, production code, both widths. With OSVM_TEST_LONG
-# only, and where there is a valgrind.
+# Under valgrind: the tests in C, and a program of control primitives in production code, both widths. With
+# OSVM_TEST_LONG only, and where there is a valgrind.
+# VALGRIND_ONLY=REGEX: those C tests alone.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-plan skip_all => 'runs with OSVM_TEST_LONG' unless $ENV{OSVM_TEST_LONG};
+plan skip_all => 'runs with OSVM_TEST_LONG' unless delete $ENV{OSVM_TEST_LONG};
 plan skip_all => 'there is no valgrind' if system('valgrind --version > /dev/null 2>&1') != 0;
-plan skip_all => 'sanitized code does not run there' if `nm -D @{[$ENV{OSVM} || 'build/osvm']} 2>&1` =~ /__asan/;
+plan skip_all => 'sanitized code does not run there' if sanitizers();
 
-my $osvm = $ENV{OSVM} || 'build/osvm';
-my $dir  = tempdir(CLEANUP => 1);
+my $valgrind = 'timeout 7200 valgrind -q --error-exitcode=99';
+my $only = $ENV{VALGRIND_ONLY} // '';
+$ENV{BUILD} = $build;
+$ENV{OSVM_SAMPLE} = 50;    # of the cases of heap_jit_conformance one in so many
+
+# Answers what was said.
+sub finds_nothing {
+    my ($what, $command) = @_;
+    my $said = `$valgrind $command 2>&1`;
+    is($? >> 8, 0, "$what: valgrind finds nothing") or diag($said);
+    return $said;
+}
+
+# Not below valgrind: what wants more memory than there is (huge), has broken files mapped, which valgrind itself reads
+# and gives up (loader), hears from a child of vfork, which valgrind makes a fork (world), or sets alarms (faults).
+for my $program (grep { -f && -x && !/_(?:huge|loader|world|faults)\b/ && /$only/ } sort glob("$build/t/*")) {
+    my $said = finds_nothing($program =~ s{.*/}{}r, $program);
+    like($said, qr/^1\.\.\d+/m, '... and it came to its end');
+}
+if ($only) {
+    done_testing();
+    exit;
+}
+
 for my $bits (64, 32) {
     is(system($osvm, 'build', "--bits=$bits", '--start=ControlProgram run', '-o', "$dir/t.image", 'image',
         't/control/Control'), 0, "w$bits: built");
-    my $output = `valgrind -q --error-exitcode=99 $osvm --jit=none $dir/t.image 2>&1`;
-    is($? >> 8, 0, "w$bits: valgrind finds nothing") or diag($output);
-    like($output, qr/^deepUnwind: out$/m, "w$bits: to the end");
+    my $said = finds_nothing("w$bits: control primitives", "$osvm --jit=none $dir/t.image");
+    like($said, qr/^deepUnwind: out$/m, '... to the end');
 }
 done_testing();
