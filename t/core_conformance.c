@@ -3,9 +3,9 @@
  *
  *     core_conformance [core-NAME[.checked].so...]    without arguments: those of the build
  *
- * OSVM_ONLY=PART runs one part (`parts` below). It takes the images of the build, and knows of the core nothing but its vtable. The checked variant
- * stands behind the shim of cores, as it does in use; where collections are forced everything moves, with
- * a leak check after each. */
+ * OSVM_ONLY=PART runs one part (`parts` below). It takes the images of the build, and knows of the core
+ * nothing but its vtable. The checked variant stands behind the shim of cores, as it does in use; where
+ * collections are forced everything moves, with a leak check after each. */
 // LINK: t/support/core_rig.c
 #include <dlfcn.h>
 #include <glob.h>
@@ -257,9 +257,12 @@ static void waits_instead_of_spinning(CoreRigSetup setup)
 static void obeys_a_denied_world(CoreRigSetup setup)
 {
     setup.denied = true;
-    CoreOutcome outcome = run_text(&setup, "Smalltalk snapshotAs: '/tmp/osvm-core-denied.image'");
-    ok(outcome.code != 0 && access("/tmp/osvm-core-denied.image", F_OK) != 0,
-       "%s: under a world that refuses nothing is written", label);
+    char image[128], text[256];
+    snprintf(image, sizeof image, "%s/denied.image", scratch);
+    snprintf(text, sizeof text, "Smalltalk snapshotAs: '%s'", image);
+    CoreOutcome outcome = run_text(&setup, text);
+    ok(outcome.code != 0 && access(image, F_OK) != 0, "%s: under a world that refuses nothing is written",
+       label);
 }
 
 static void repeats_itself(CoreRigSetup setup)

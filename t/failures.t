@@ -13,7 +13,6 @@ use Test::More;
 use lib 't/support';
 use OsvmTest;
 
-$dir = $ENV{FAILURES_KEEP} if $ENV{FAILURES_KEEP};
 my $record = @ARGV && $ARGV[0] eq '--record' && shift @ARGV ? shift @ARGV : 0;
 my %only   = map { $_ => 1 } @ARGV;
 

@@ -5,11 +5,10 @@
 #   REFERENCE, REFERENCE32   the command of a VM for 64-bit and for 32-bit images, to load what is stored here
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use Test::More;
+use lib 't/support';
+use OsvmTest;
 
-my $osvm      = $ENV{OSVM} || 'build/osvm';
-my $dir       = tempdir(CLEANUP => 1);
 my %reference = (64 => $ENV{REFERENCE}, 32 => $ENV{REFERENCE32});
 
 # From the lines of a program, by name: the columns.

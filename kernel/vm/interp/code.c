@@ -93,7 +93,9 @@ static void *scratch_for(Vm *vm, size_t count)
     return bigger;
 }
 
-static bool verify(Vm *vm, const Owner *owner, VerifyView *view, VerifyFacts *facts)
+typedef enum { VERIFIED, REFUSED, NO_MEMORY } Verdict;
+
+static Verdict verify(Vm *vm, const Owner *owner, VerifyView *view, VerifyFacts *facts)
 {
     VerifyError error = {0};
     *view = view_of(vm, owner);
@@ -102,11 +104,11 @@ static bool verify(Vm *vm, const Owner *owner, VerifyView *view, VerifyFacts *fa
     if (scratch && verify_code(view, scratch, facts, &error)) {
         *header_at(owner->code) |= HEADER_VERIFIED;
         interp_of(vm)->verified = (VerifiedCode){owner->code, *facts};
-        return true;
+        return VERIFIED;
     }
     vm->setup->host->log(vm->setup->host, OSVM_DEBUG, "code at %" PRIxWORD " is refused: pc %u: %s",
                          owner->code, error.pc, scratch ? error.message : "no memory");
-    return false;
+    return scratch ? REFUSED : NO_MEMORY;
 }
 
 void code_fill_facts(Vm *vm, Oop code, CodeFacts *facts)
@@ -129,11 +131,11 @@ void code_fill_facts(Vm *vm, Oop code, CodeFacts *facts)
         .heat = interp_of(vm)->threshold,
         .no_poll = primitive == PRIMITIVE_UNWIND || primitive == PRIMITIVE_NO_SWITCH,
     };
-    size_t count = view_of(vm, &owner).count;
+    Verdict verdict = verify(vm, &owner, &view, &verified);
     /* The image must not hear of it: what it did then might not be verified either. */
-    if (!scratch_for(vm, count))
-        report_fatal(vm, "no memory left to verify code of %zu bytes", count);
-    if (!verify(vm, &owner, &view, &verified)) {
+    if (verdict == NO_MEMORY)
+        report_fatal(vm, "no memory left to verify code of %zu bytes", view.count);
+    if (verdict != VERIFIED) {
         facts->bad = true;
         if (facts->temps < facts->args || facts->temps > STACK_SLOTS_MAX)
             facts->temps = facts->args;
@@ -160,7 +162,7 @@ bool code_view(Vm *vm, Oop code, VerifyView *view, VerifyFacts *facts)
         *view = view_of(vm, &owner);
         *facts = interp_of(vm)->verified.facts;
     } else
-        verified = verify(vm, &owner, view, facts);
+        verified = verify(vm, &owner, view, facts) == VERIFIED;
     view->owner = NULL;
     view->literal = NULL;
     return verified;
@@ -171,7 +173,7 @@ int code_depth_at(Vm *vm, Oop code, Word pc)
     VerifyView view;
     VerifyFacts facts;
     Owner owner = {vm, code};
-    if (!verify(vm, &owner, &view, &facts) || pc >= view.count)
+    if (verify(vm, &owner, &view, &facts) != VERIFIED || pc >= view.count)
         return -1;
     uint8_t depth = facts.depths[pc];
     return depth == DEPTH_UNREACHED || depth == DEPTH_INSIDE ? -1 : depth;
@@ -187,7 +189,7 @@ static void fill_block(Vm *vm, Oop code, SWord start_pc, unsigned args, unsigned
     interp_note_cached(vm, code);
     *block = (BlockFacts){.code = code, .start_pc = start_pc, .args = (uint8_t)args,
                           .copied = (uint8_t)copied};
-    block->valid = pc >= 0 && verify(vm, &owner, &view, &facts) &&
+    block->valid = pc >= 0 && verify(vm, &owner, &view, &facts) == VERIFIED &&
                    verify_block_at(&view, &facts, (size_t)pc, args, copied);
 }
 
