@@ -8,6 +8,7 @@ enum {
     MAGIC_32 = 6521,
     MAGIC_64 = 68021,
     FLAG_LITTLE_ENDIAN_FLOATS = 2,
+    FLAG_PREEMPTED_STAYS_FIRST = 0x10,
     SLOTS_IN_HEADER = 254,
     BRIDGE_BYTES = 16,
     SEED_OF_HASHES = 0x2F4A9B1, /* the generator of identity hashes starts here */
@@ -172,7 +173,7 @@ static void write_header(const Graph *graph, const Object *special_objects, uint
     put(at + 8 + 2 * w, special_objects->address, w);
     put(at + 8 + 3 * w, SEED_OF_HASHES, w);
     put(at + 8 + 4 * w, 640u << 16 | 480u, w); /* a window's size, for VMs with a screen */
-    put(at + 8 + 5 * w, FLAG_LITTLE_ENDIAN_FLOATS, w);
+    put(at + 8 + 5 * w, FLAG_LITTLE_ENDIAN_FLOATS | FLAG_PREEMPTED_STAYS_FIRST, w);
     /* Sizes of stack, eden, code zone and semaphore table: 0, the VM's choice. */
     put(at + (w == 8 ? 72 : 48), heap_size, w); /* the first and only segment */
 }

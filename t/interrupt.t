@@ -9,17 +9,21 @@ use Test::More;
 use lib 't/support';
 use OsvmTest;
 
-# Runs the program until it has said "ready" on the standard error, and interrupts it, `times` times or until it says
-# more, since one that is ending takes no interrupts any more and dies of the next; answers exit status and both outputs.
+# Runs the program until it has said "ready" on the standard error, and interrupts it `times` times: if it takes several,
+# then rarely again (two signals may have become one) until it says more, since one that is ending takes no interrupts
+# any more and dies of the next. Answers exit status and both outputs.
 sub interrupted_often {
     my ($times, @command) = @_;
     my $pid = open3(my $in, my $out, my $err = Symbol::gensym(), $osvm, @command);
     my $line = <$err> // '';
     my $said = IO::Select->new($err);
-    my $ended = 0;
-    for my $tenth (1 .. 200) {
+    my ($sent, $due, $ended) = (0, 1, 0);
+    for my $tenth (1 .. 1200) {
         select undef, undef, undef, 0.1;
-        kill 'INT', $pid if $tenth % 3 == 1 && $times-- > 0 && !$said->can_read(0);
+        if ($tenth == $due && !$said->can_read(0)) {
+            kill 'INT', $pid;
+            $due += ++$sent < $times ? 3 : 100 if $times > 1;
+        }
         $ended = waitpid $pid, WNOHANG;
         last if $ended;
     }
@@ -35,47 +39,48 @@ sub interrupted {
 
 my $ready    = "Transcript show: 'written'; cr. Stdio stderr nextPutAll: 'ready'; lf; flush. ";
 my %programs = (
-    'a loop'                    => '[ true ] whileTrue: [ ]',
-    'a loop that allocates'     => '[ Array new: 100 ] repeat',
-    'a wait for a delay'        => '(Delay forSeconds: 100) wait',
-    'many primitives'           => '[ (3 raisedTo: 20000) * (7 raisedTo: 20000) ] repeat',
-    'a loop in another process' => '[ [ true ] whileTrue: [ ] ] forkAt: 45. (Delay forSeconds: 100) wait',
-    'reading the standard input' => 'Stdio stdin nextLine',
-    'a recursion'               => "block := nil. block := [ :n | n = 0 ifFalse: [ block value: n - 1 ] ]. [ block value: 1000 ] repeat",
-    'an unwind block'           => '[ [ (Delay forSeconds: 100) wait ] ensure: [ Transcript show: \'undone\'; cr ] ] value',
+    'a loop'                    => "$ready [ true ] whileTrue: [ ]",
+    'a loop that allocates'     => "$ready [ Array new: 100 ] repeat",
+    'a wait for a delay'        => "$ready (Delay forSeconds: 100) wait",
+    'many primitives'           => "$ready [ (3 raisedTo: 20000) * (7 raisedTo: 20000) ] repeat",
+    'a loop in another process' => "[ $ready [ true ] whileTrue: [ ] ] forkAt: 45. (Delay forSeconds: 100) wait",
+    'reading the standard input' => "$ready Stdio stdin nextLine",
+    'a recursion'               => "block := nil. block := [ :n | n = 0 ifFalse: [ block value: n - 1 ] ]. $ready [ block value: 1000 ] repeat",
+    'an unwind block'           => "[ [ $ready (Delay forSeconds: 100) wait ] ensure: [ Transcript show: 'undone'; cr ] ] value",
 );
 for my $name (sort keys %programs) {
     my $expected = "written\n" . ($name eq 'an unwind block' ? "undone\n" : '');
-    my ($status, $text) = interrupted('-e', $ready . $programs{$name});
+    my ($status, $text) = interrupted('-e', $programs{$name});
     is($status, 130, "expression, $name: exit status");
     is($text, $expected, "expression, $name: what was written is there");
-    ($status, $text) = interrupted(write_file('script.st', "$ready$programs{$name}\n"));
+    ($status, $text) = interrupted(write_file('script.st', "$programs{$name}\n"));
     is($status, 130, "script, $name: exit status");
     is($text, $expected, "script, $name: what was written is there");
 }
 
-my ($status, $text) = interrupted('-e', $ready . '[ [ true ] whileTrue: [ ] ] on: UserInterrupt do: [ :each | Smalltalk exit: 7 ]');
+my ($status, $text) = interrupted('-e', "[ $ready [ true ] whileTrue: [ ] ] on: UserInterrupt do: [ :each | Smalltalk exit: 7 ]");
 is($status, 7, 'UserInterrupt can be handled');
 
 # Interrupts that the image's process for them gets no time for.
-my $high = $ready . '[ [ true ] whileTrue: [ ] ] forkAt: 70';
+my $high = "[ $ready [ true ] whileTrue: [ ] ] forkAt: 70";
 my @tiers = ([], ['--jit=none'], ['--jit=none', '--bits=32'], ['--check']);
 push @tiers, ['--cpu=sim'] if has_plugin(cpu => 'sim');
 for my $options (@tiers) {
-    my ($ended, $out, $err) = interrupted_often(9, @$options, '-e', $high);
+    my ($ended, $out, $err) = interrupted_often(3, @$options, '-e', $high);
     is($ended, 130, "@$options: a loop of high priority can be interrupted");
     like($err, qr/no process took the interrupts.*\n  A process of priority 70 runs:\n +\[\] in UndefinedObject>>DoIt\n/,
         '... it is said which process runs, and where');
     like($err, qr/^  A process of priority 40 is ready:\n(    .*\n)+/m, '... and which would like to');
     like($err, qr/^  A process of priority 50 waits for a Semaphore:\n/m, '... or waits');
 }
-my ($ended, $out, $err) = interrupted_often(9, '-e',
-    "| a b | a := String new: 4000000 withAll: \$a. b := (String new: 2000000 withAll: \$a), 'b'. $ready a findString: b");
+my ($ended, $out, $err) = interrupted_often(6, '-e',
+    "| a b | a := String new: 4000000 withAll: \$a. b := (String new: 2000000 withAll: \$a), 'b'. [ $ready a findString: b ] forkAt: 70");
 is($ended, 130, 'a primitive that takes for ever can be interrupted');
 like($err, qr/^osvm: interrupted again and again while a primitive or a collection runs: ended$/m, '... and why it ended is said');
 
 # Its standard error ends when the kernel has begun to end it.
-my $pid = open3(my $in, $out, $err = Symbol::gensym(), $osvm, 'test', 'NoSuchTestAtAll');
+my $in;
+my $pid = open3($in, $out, $err = Symbol::gensym(), $osvm, 'test', 'NoSuchTestAtAll');
 1 while <$err>;
 kill 'INT', $pid;
 waitpid $pid, 0;

@@ -29,7 +29,7 @@ ways do: [ :way | | lock wrong |
 		(Delay forMicroseconds: moment) wait.
 		process terminate.
 		(process isTerminated and: [ inside = undone
-			and: [ ([ lock critical: [ #free ] ] valueWithin: 2 seconds onTimeout: [ #held ]) = #free ] ])
+			and: [ ([ lock critical: [ #free ] ] valueWithin: 20 seconds onTimeout: [ #held ]) = #free ] ])
 				ifFalse: [ wrong := wrong + 1 ] ].
 	out nextPutAll: way key key; nextPutAll: ': '; print: wrong; nextPutAll: ' of 600 wrong, '; print: inside > 10; lf ]
 END
