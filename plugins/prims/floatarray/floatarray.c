@@ -22,21 +22,10 @@ static bool floats_of(const OsvmPrimApi *vm, OsvmCall *call, int index, Floats *
     return true;
 }
 
-static bool number_of(const OsvmPrimApi *vm, OsvmCall *call, int index, double *out)
-{
-    int64_t integer;
-    if (vm->real(call, vm->arg(call, index), out))
-        return true;
-    if (!vm->int64(call, vm->arg(call, index), &integer))
-        return false;
-    *out = (double)integer;
-    return true;
-}
-
-#define RECEIVER(name)                                                                             \
+#define RECEIVER(name, failure)                                                                    \
     Floats name;                                                                                   \
     if (!floats_of(vm, call, OSVM_RECEIVER, &name))                                                \
-    return OSVM_BAD_RECEIVER
+    return failure
 
 static int real_result(const OsvmPrimApi *vm, OsvmCall *call, double value)
 {
@@ -45,44 +34,49 @@ static int real_result(const OsvmPrimApi *vm, OsvmCall *call, double value)
 
 /* ---- Elements ---- */
 
-static int element_index(const OsvmPrimApi *vm, OsvmCall *call, const Floats *floats, size_t *index)
+static bool element_index(const OsvmPrimApi *vm, OsvmCall *call, const Floats *floats, size_t *index)
 {
     int64_t position;
-    if (!vm->int64(call, vm->arg(call, 0), &position))
-        return OSVM_BAD_ARGUMENT;
-    if (position < 1 || (uint64_t)position > floats->count)
-        return OSVM_BAD_INDEX;
+    OsvmValue value = vm->arg(call, 0);
+    if (vm->kind(call, value) != OSVM_SMALL_INTEGER || !vm->int64(call, value, &position) || position < 1 ||
+        (uint64_t)position > floats->count)
+        return false;
     *index = (size_t)position - 1;
-    return OSVM_SUCCESS;
+    return true;
 }
 
 FUNCTION(at)
 {
     size_t index;
-    RECEIVER(floats);
-    int failure = element_index(vm, call, &floats, &index);
-    return failure ? failure : real_result(vm, call, floats.at[index]);
+    RECEIVER(floats, OSVM_FAILED);
+    return element_index(vm, call, &floats, &index) ? real_result(vm, call, floats.at[index]) : OSVM_FAILED;
+}
+
+static bool element_value(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue value, double *out)
+{
+    int64_t integer;
+    if (vm->real(call, value, out))
+        return true;
+    if (vm->kind(call, value) != OSVM_SMALL_INTEGER || !vm->int64(call, value, &integer))
+        return false;
+    *out = (double)integer;
+    return true;
 }
 
 FUNCTION(at_put)
 {
     size_t index;
     double value;
-    RECEIVER(floats);
-    int failure = element_index(vm, call, &floats, &index);
-    if (failure)
-        return failure;
+    RECEIVER(floats, OSVM_FAILED);
+    if (!element_index(vm, call, &floats, &index) || !element_value(vm, call, vm->arg(call, 1), &value))
+        return OSVM_FAILED;
     if (floats.read_only)
         return OSVM_NO_MODIFICATION;
-    if (!number_of(vm, call, 1, &value))
-        return OSVM_BAD_ARGUMENT;
-    OsvmValue stored = vm->from_real(call, (float)value);
-    if (!osvm_is_none(stored))
-        floats.at[index] = (float)value;
-    return vm->result(call, stored);
+    floats.at[index] = (float)value;
+    return vm->result(call, vm->arg(call, 1));
 }
 
-/* ---- Arithmetic in place, with an array of the same size or a number ---- */
+/* ---- Arithmetic in place, with an array of the same size or a Float ---- */
 
 static double sum(double a, double b)
 {
@@ -104,20 +98,25 @@ static double quotient(double a, double b)
     return a / b;
 }
 
+static double product_with_inverse(double a, double b)
+{
+    return a * (1 / b);
+}
+
 typedef double Operation(double a, double b);
 
 static int with_array(const OsvmPrimApi *vm, OsvmCall *call, Operation *operation)
 {
     Floats other;
-    RECEIVER(floats);
-    if (floats.read_only)
-        return OSVM_NO_MODIFICATION;
+    RECEIVER(floats, OSVM_FAILED);
     if (!floats_of(vm, call, 0, &other) || other.count != floats.count)
-        return OSVM_BAD_ARGUMENT;
+        return OSVM_FAILED;
     if (operation == quotient) /* all or nothing: the image reports the division by zero */
         for (size_t i = 0; i < other.count; i++)
             if (other.at[i] == 0)
                 return OSVM_FAILED;
+    if (floats.read_only)
+        return OSVM_NO_MODIFICATION;
     for (size_t i = 0; i < floats.count; i++)
         floats.at[i] = (float)operation(floats.at[i], other.at[i]);
     return vm->result_receiver(call);
@@ -126,13 +125,11 @@ static int with_array(const OsvmPrimApi *vm, OsvmCall *call, Operation *operatio
 static int with_number(const OsvmPrimApi *vm, OsvmCall *call, Operation *operation)
 {
     double number;
-    RECEIVER(floats);
+    RECEIVER(floats, OSVM_FAILED);
+    if (!vm->real(call, vm->arg(call, 0), &number))
+        return OSVM_FAILED;
     if (floats.read_only)
         return OSVM_NO_MODIFICATION;
-    if (!number_of(vm, call, 0, &number))
-        return OSVM_BAD_ARGUMENT;
-    if (operation == quotient && number == 0)
-        return OSVM_FAILED;
     for (size_t i = 0; i < floats.count; i++)
         floats.at[i] = (float)operation(floats.at[i], number);
     return vm->result_receiver(call);
@@ -151,7 +148,7 @@ ARITHMETIC(divide_array, with_array, quotient)
 ARITHMETIC(add_number, with_number, sum)
 ARITHMETIC(subtract_number, with_number, difference)
 ARITHMETIC(multiply_number, with_number, product)
-ARITHMETIC(divide_number, with_number, quotient)
+ARITHMETIC(divide_number, with_number, product_with_inverse)
 
 /* ---- Reductions ---- */
 
@@ -166,35 +163,37 @@ static double dot(const Floats *a, const Floats *b)
 FUNCTION(dot_product)
 {
     Floats other;
-    RECEIVER(floats);
+    RECEIVER(floats, OSVM_FAILED);
     if (!floats_of(vm, call, 0, &other) || other.count != floats.count)
-        return OSVM_BAD_ARGUMENT;
+        return OSVM_FAILED;
     return real_result(vm, call, dot(&floats, &other));
 }
 
 FUNCTION(total)
 {
-    RECEIVER(floats);
+    RECEIVER(floats, OSVM_FAILED);
     double all = 0;
     for (size_t i = 0; i < floats.count; i++)
         all += floats.at[i];
     return real_result(vm, call, all);
 }
 
+/* Where there is nothing, or nothing but zeros, there is no direction. */
 FUNCTION(length)
 {
-    RECEIVER(floats);
-    return real_result(vm, call, sqrt(dot(&floats, &floats)));
+    RECEIVER(floats, OSVM_BAD_RECEIVER);
+    double all = dot(&floats, &floats);
+    return all > 0 ? real_result(vm, call, sqrt(all)) : OSVM_BAD_RECEIVER;
 }
 
 FUNCTION(normalize)
 {
-    RECEIVER(floats);
+    RECEIVER(floats, OSVM_BAD_RECEIVER);
     double all = dot(&floats, &floats);
+    if (!(all > 0))
+        return OSVM_BAD_RECEIVER;
     if (floats.read_only)
         return OSVM_NO_MODIFICATION;
-    if (!(all > 0))
-        return OSVM_FAILED;
     for (size_t i = 0; i < floats.count; i++)
         floats.at[i] = (float)(floats.at[i] / sqrt(all));
     return vm->result_receiver(call);
@@ -203,9 +202,9 @@ FUNCTION(normalize)
 FUNCTION(equal)
 {
     Floats other;
-    RECEIVER(floats);
+    RECEIVER(floats, OSVM_FAILED);
     if (!floats_of(vm, call, 0, &other))
-        return OSVM_BAD_ARGUMENT;
+        return OSVM_FAILED;
     bool same = floats.count == other.count;
     for (size_t i = 0; same && i < floats.count; i++)
         same = floats.at[i] == other.at[i];
@@ -214,7 +213,7 @@ FUNCTION(equal)
 
 FUNCTION(hash)
 {
-    RECEIVER(floats);
+    RECEIVER(floats, OSVM_FAILED);
     uint32_t all = 0;
     for (size_t i = 0; i < floats.count; i++) {
         uint32_t bits;

@@ -30,7 +30,7 @@ static int operand_read(const OsvmPrimApi *vm, OsvmCall *call, int index, Operan
 {
     OsvmInteger integer;
     if (!vm->integer(call, vm->arg(call, index), &integer))
-        return index == OSVM_RECEIVER ? OSVM_BAD_RECEIVER : OSVM_BAD_ARGUMENT;
+        return OSVM_BAD_ARGUMENT;
     operand->count = (integer.count + sizeof(Limb) - 1) / sizeof(Limb);
     operand->negative = integer.negative;
     operand->limbs = operand->few;
@@ -43,6 +43,11 @@ static int operand_read(const OsvmPrimApi *vm, OsvmCall *call, int index, Operan
         operand->limbs[operand->count - 1] = 0;
     memcpy(operand->limbs, integer.bytes, integer.count);
     return OSVM_SUCCESS;
+}
+
+static bool small_of(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value)
+{
+    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), value);
 }
 
 static int operands_read(const OsvmPrimApi *vm, OsvmCall *call, Operand *a, Operand *b)
@@ -264,7 +269,7 @@ FUNCTION(digit_bit_shift)
 {
     Operand a;
     int64_t bits;
-    if (vm->arg_count(call) != 1 || !vm->int64(call, vm->arg(call, 0), &bits))
+    if (vm->arg_count(call) != 1 || !small_of(vm, call, 0, &bits))
         return OSVM_BAD_ARGUMENT;
     int failure = operand_read(vm, call, OSVM_RECEIVER, &a);
     if (failure)
@@ -312,14 +317,15 @@ FUNCTION(any_bit)
 {
     Operand a;
     int64_t from, to;
-    if (vm->arg_count(call) != 2 || !vm->int64(call, vm->arg(call, 0), &from) ||
-        !vm->int64(call, vm->arg(call, 1), &to))
+    if (vm->arg_count(call) != 2 || !small_of(vm, call, 0, &from) || !small_of(vm, call, 1, &to))
         return OSVM_BAD_ARGUMENT;
-    if (from < 1 || to < 1)
-        return OSVM_FAILED;
     int failure = operand_read(vm, call, OSVM_RECEIVER, &a);
     if (failure)
         return failure;
+    if (from < 1 || to < 1) {
+        operand_free(&a);
+        return OSVM_FAILED;
+    }
     bool found = false;
     int64_t last = (int64_t)a.count * 32;
     for (int64_t bit = from - 1; bit < to && bit < last && !found;) {
@@ -335,12 +341,24 @@ FUNCTION(any_bit)
     return vm->result(call, vm->from_boolean(call, found));
 }
 
-FUNCTION(normalize)
+static int normalize(const OsvmPrimApi *vm, OsvmCall *call, bool negative)
 {
     OsvmInteger integer;
-    if (!vm->integer(call, vm->arg(call, OSVM_RECEIVER), &integer))
-        return OSVM_BAD_RECEIVER;
-    return vm->result(call, vm->from_magnitude(call, integer.bytes, integer.count, integer.negative));
+    OsvmValue receiver = vm->arg(call, OSVM_RECEIVER);
+    if (vm->kind(call, receiver) != OSVM_LARGE_INTEGER || !vm->integer(call, receiver, &integer) ||
+        integer.negative != negative)
+        return OSVM_BAD_ARGUMENT;
+    return vm->result(call, vm->from_magnitude(call, integer.bytes, integer.count, negative));
+}
+
+FUNCTION(normalize_positive)
+{
+    return normalize(vm, call, false);
+}
+
+FUNCTION(normalize_negative)
+{
+    return normalize(vm, call, true);
 }
 
 /* ---- Montgomery ---- */
@@ -356,8 +374,9 @@ static void copy_limbs(Limb *to, const Operand *from, size_t count)
 FUNCTION(montgomery)
 {
     Operand a, b, m;
+    OsvmInteger any;
     uint64_t inverse;
-    if (vm->arg_count(call) != 3 || !vm->uint64(call, vm->arg(call, 2), &inverse) || inverse >> 32)
+    if (vm->arg_count(call) != 3 || !vm->integer(call, vm->arg(call, 2), &any))
         return OSVM_BAD_ARGUMENT;
     int failure = operands_read(vm, call, &a, &b);
     if (failure)
@@ -366,7 +385,8 @@ FUNCTION(montgomery)
     if (!failure) {
         size_t count = m.count;
         Limb *room = NULL;
-        if (count == 0 || a.count > count || b.count > count)
+        if (count == 0 || a.count > count || b.count > count ||
+            !vm->uint64(call, vm->arg(call, 2), &inverse) || inverse >> 32)
             failure = OSVM_FAILED;
         else if (!(room = malloc((3 * count + 2) * sizeof *room)))
             failure = OSVM_NO_C_MEMORY;
@@ -406,8 +426,8 @@ static const OsvmPrim functions[] = {
     {"primDigitBitShiftMagnitude", digit_bit_shift, 1, OSVM_MAY_ALLOCATE},
     {"primDigitCompare", digit_compare, 1, 0},
     {"primAnyBitFromTo", any_bit, 1, 0},
-    {"primNormalizePositive", normalize, 1, OSVM_MAY_ALLOCATE},
-    {"primNormalizeNegative", normalize, 1, OSVM_MAY_ALLOCATE},
+    {"primNormalizePositive", normalize_positive, 1, OSVM_MAY_ALLOCATE},
+    {"primNormalizeNegative", normalize_negative, 1, OSVM_MAY_ALLOCATE},
     {"primMontgomeryTimesModulo", montgomery, 1, OSVM_MAY_ALLOCATE},
     {"primMontgomeryDigitLength", montgomery_digit_length, -1, 0},
     {"primGetModuleName", module_name, -1, OSVM_MAY_ALLOCATE},

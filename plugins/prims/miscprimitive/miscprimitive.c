@@ -31,6 +31,12 @@ static bool table_of(const OsvmPrimApi *vm, OsvmCall *call, int index, const uin
     return bytes_of(vm, call, index, table, &count) && count >= 256;
 }
 
+/* Indices and the like are SmallIntegers. */
+static bool small_of(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value)
+{
+    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), value);
+}
+
 static int number(const OsvmPrimApi *vm, OsvmCall *call, int64_t value)
 {
     return vm->result(call, vm->from_int64(call, value));
@@ -57,12 +63,12 @@ FUNCTION(find_first)
     size_t count, map_count;
     int64_t start;
     if (!bytes_of(vm, call, 0, &string, &count) || !bytes_of(vm, call, 1, &map, &map_count) ||
-        !vm->int64(call, vm->arg(call, 2), &start))
+        !small_of(vm, call, 2, &start))
         return OSVM_BAD_ARGUMENT;
-    if (map_count != 256)
-        return number(vm, call, 0);
     if (start < 1)
         return OSVM_BAD_INDEX;
+    if (map_count != 256)
+        return number(vm, call, 0);
     for (uint64_t i = (uint64_t)start - 1; i < count; i++)
         if (map[string[i]])
             return number(vm, call, (int64_t)i + 1);
@@ -75,7 +81,7 @@ FUNCTION(find_substring)
     size_t key_count, body_count;
     int64_t start;
     if (!bytes_of(vm, call, 0, &key, &key_count) || !bytes_of(vm, call, 1, &body, &body_count) ||
-        !vm->int64(call, vm->arg(call, 2), &start) || !table_of(vm, call, 3, &match))
+        !small_of(vm, call, 2, &start) || !table_of(vm, call, 3, &match))
         return OSVM_BAD_ARGUMENT;
     if (key_count == 0)
         return number(vm, call, 0);
@@ -94,8 +100,8 @@ FUNCTION(index_of_ascii)
     const uint8_t *string;
     size_t count;
     int64_t byte, start;
-    if (!vm->int64(call, vm->arg(call, 0), &byte) || !bytes_of(vm, call, 1, &string, &count) ||
-        !vm->int64(call, vm->arg(call, 2), &start))
+    if (!small_of(vm, call, 0, &byte) || !bytes_of(vm, call, 1, &string, &count) ||
+        !small_of(vm, call, 2, &start))
         return OSVM_BAD_ARGUMENT;
     if (start < 1)
         return OSVM_BAD_INDEX;
@@ -110,7 +116,7 @@ FUNCTION(string_hash)
     const uint8_t *string;
     size_t count;
     int64_t initial;
-    if (!bytes_of(vm, call, 0, &string, &count) || !vm->int64(call, vm->arg(call, 1), &initial))
+    if (!bytes_of(vm, call, 0, &string, &count) || !small_of(vm, call, 1, &initial))
         return OSVM_BAD_ARGUMENT;
     uint64_t hash = (uint64_t)initial & 0xFFFFFFF;
     for (size_t i = 0; i < count; i++)
@@ -123,8 +129,8 @@ FUNCTION(translate)
     OsvmElements string;
     const uint8_t *table;
     int64_t start, stop;
-    if (!elements_of(vm, call, 0, 1, &string) || !vm->int64(call, vm->arg(call, 1), &start) ||
-        !vm->int64(call, vm->arg(call, 2), &stop) || !table_of(vm, call, 3, &table))
+    if (!elements_of(vm, call, 0, 1, &string) || !small_of(vm, call, 1, &start) ||
+        !small_of(vm, call, 2, &stop) || !table_of(vm, call, 3, &table))
         return OSVM_BAD_ARGUMENT;
     if (string.read_only)
         return OSVM_NO_MODIFICATION;
@@ -185,7 +191,9 @@ static bool is_byte_repeated(uint32_t word)
 FUNCTION(compress)
 {
     OsvmElements bitmap, target;
-    if (!elements_of(vm, call, 0, 4, &bitmap) || !elements_of(vm, call, 1, 1, &target))
+    if (!vm->elements(call, vm->arg(call, 0), &bitmap))
+        return OSVM_FAILED;
+    if (bitmap.element_size != 4 || !elements_of(vm, call, 1, 1, &target))
         return OSVM_BAD_ARGUMENT;
     if (target.read_only)
         return OSVM_NO_MODIFICATION;
@@ -193,7 +201,7 @@ FUNCTION(compress)
     size_t count = bitmap.count;
     Coder coder = {.bytes = target.data, .count = target.count};
     if (target.count < count * 4 + 7 + count / 1984 * 3)
-        return OSVM_FAILED; /* what images reserve for the worst case */
+        return OSVM_UNSUPPORTED; /* images reserve so much for the worst case */
     put_number(&coder, count);
     for (size_t at = 0; at < count;) {
         size_t end = at + 1;
@@ -263,12 +271,12 @@ FUNCTION(decompress)
 {
     OsvmElements bitmap, source;
     int64_t index;
-    if (!elements_of(vm, call, 0, 4, &bitmap) || !elements_of(vm, call, 1, 1, &source) ||
-        !vm->int64(call, vm->arg(call, 2), &index))
-        return OSVM_BAD_ARGUMENT;
-    if (bitmap.read_only)
+    if (vm->is_read_only(call, vm->arg(call, 0)))
         return OSVM_NO_MODIFICATION;
-    if (index < 1 || (uint64_t)index > source.count)
+    if (!elements_of(vm, call, 0, 4, &bitmap) || !elements_of(vm, call, 1, 1, &source) ||
+        !small_of(vm, call, 2, &index))
+        return OSVM_BAD_ARGUMENT;
+    if (index < 1)
         return OSVM_BAD_INDEX;
     Coder coder = {.bytes = source.data, .count = source.count, .at = (size_t)index - 1};
     if (!decompress_words(coder, NULL, bitmap.count))
@@ -281,11 +289,12 @@ FUNCTION(decompress)
 FUNCTION(convert_8_bit_signed)
 {
     OsvmElements from, to;
-    if (!elements_of(vm, call, 0, 1, &from) || !vm->elements(call, vm->arg(call, 1), &to) ||
-        to.element_size > 4 || to.count * to.element_size < from.count * 2)
+    if (!elements_of(vm, call, 0, 1, &from))
         return OSVM_BAD_ARGUMENT;
-    if (to.read_only)
+    if (vm->is_read_only(call, vm->arg(call, 1)))
         return OSVM_NO_MODIFICATION;
+    if (!vm->elements(call, vm->arg(call, 1), &to) || to.count * to.element_size < from.count * 2)
+        return OSVM_BAD_ARGUMENT;
     for (size_t i = 0; i < from.count; i++) {
         int16_t sample = (int16_t)(((const int8_t *)from.data)[i] * 256);
         memcpy((uint8_t *)to.data + 2 * i, &sample, sizeof sample);

@@ -1,0 +1,191 @@
+#!/usr/bin/env perl
+# Named primitives with operands of every kind: each call must end as it did in OpenSmalltalk's stack interpreter
+# (VMMaker.oscog 3185, March 2023) on the same image: with success, or with the same failure code. Of a call that
+# succeeds, below, each operand is spoilt in turn, and each field of objects that are made for it.
+# t/answers/named-failures-64.txt and named-failures-32.txt have lines `Module.function spoilers: codes`, a code for each
+# place, from the left; - is the call as it is (t/support/FailureTable.pm says more).
+# What we do otherwise on purpose is listed in t/answers/named-failures-deviations.txt.
+#
+#   t/named_failures.t FilePlugin primitiveStringHash    these only; every call that differs is named
+#   REFERENCE=VM t/named_failures.t --record 64 [NAME...] > FILE    records what VM does (32-bit: 32)
+use strict;
+use warnings;
+use lib 't/support';
+use FailureTable;
+
+my $record   = @ARGV && $ARGV[0] eq '--record' && shift @ARGV ? shift @ARGV : 0;
+my %only     = map { $_ => 1 } @ARGV;
+my $spoilers = @operands;
+
+# What succeeding calls need beside the operands that others are spoilt with.
+define_operands(<<'TEXT');
+-                nil
+3                3
+4                4
+5                5
+99               99
+'abcdef'         'abcdef' copy
+'cd'             'cd' copy
+order            self bytesFrom: 0 to: 255
+vowels           self marksOf: 'aeiou'
+4words           self wordsOf: Bitmap
+room             ByteArray new: 100
+runs             #[4 9 170 6 1 2 3 4 7 5 6 7 8] copy
+16bytes          ByteArray new: 16
+4bytes           #[1 2 127 128] copy
+4shorts          DoubleByteArray new: 4
+floats           self floatsFrom: #(1.5 -2.5 0.25)
+divisors         self floatsFrom: #(2.0 4.0 -0.5)
+ones             (1 bitShift: 96) - 1
+modulus          (1 bitShift: 64) - 59
+inverse          (self inverseOf: 59)
+block            self bytesFrom: 1 to: 64
+80words          WordArray new: 80
+5words           WordArray new: 5
+16digits         self digits: 16
+8digits          LargePositiveInteger basicNew: 8
+divided          self digits: 17 high: 100
+divisor          self digits: 8 high: 200
+TEXT
+
+# The calls: function, receiver, arguments. `=` before: answers, and operands afterwards, are compared too. An operand
+# with fields is its class with them in brackets; one behind ! is not spoilt. Behind `without` are spoilers left out:
+# of gigabytes it depends on the machine whether there is memory.
+my $table = <<'TEXT';
+MiscPrimitivePlugin
+=primitiveCompareString              !nil 'abcdef' string order
+=primitiveFindFirstInString          !nil 'abcdef' vowels 1
+=primitiveFindSubstring              !nil 'cd' 'abcdef' 1 order
+=primitiveIndexOfAsciiInString       !nil 99 'abcdef' 1
+=primitiveStringHash                 !nil 'abcdef' 5
+=primitiveTranslateStringWithTable   !nil 'abcdef' 2 5 order
+=primitiveCompressToByteArray        !nil 4words room
+=primitiveDecompressFromByteArray    !nil !4words runs 2
+=primitiveDecompressFromByteArray    !nil !ro-words !runs !2
+=primitiveConvert8BitSigned          !nil 4bytes 4shorts
+FloatArrayPlugin
+=primitiveAt              floats 2
+=primitiveAtPut           floats 2 1.5
+=primitiveAddFloatArray   floats divisors
+=primitiveSubFloatArray   floats divisors
+=primitiveMulFloatArray   floats divisors
+=primitiveDivFloatArray   floats divisors
+=primitiveAddScalar       floats 1.5
+=primitiveSubScalar       floats 1.5
+=primitiveMulScalar       floats 1.5
+=primitiveDivScalar       floats 1.5
+=primitiveDotProduct      floats divisors
+=primitiveSum             floats
+=primitiveLength          floats
+=primitiveNormalize       floats
+=primitiveEqual           floats divisors
+=primitiveHashArray       floats
+LargeIntegers
+=primDigitAdd                 2^64 2^64-1
+=primDigitSubtract            2^64 2^64-1
+=primDigitMultiplyNegative    2^64 2^64-1 false
+=primDigitDivNegative         2^64 2^64-1 false
+=primDigitBitAnd              2^64-1 2^64
+=primDigitBitOr               2^64-1 2^64
+=primDigitBitXor              2^64-1 2^64
+=primDigitBitShiftMagnitude   2^64-1 5                       without 2^32 maxVal
+=primDigitCompare             2^64 2^64-1
+=primAnyBitFromTo             2^64 5 99
+=primNormalizePositive        8digits
+=primNormalizeNegative        -2^63
+=primMontgomeryTimesModulo    2^32 ones modulus inverse
+primMontgomeryDigitLength     nil
+primGetModuleName             nil
+DSAPrims
+=primitiveExpandBlock                !nil block 80words
+=primitiveHashBlock                  !nil 80words 5words
+=primitiveBigMultiply                !nil 2^64 2^64-1 16digits
+=primitiveBigDivide                  !nil divided divisor 16digits
+=primitiveHighestNonZeroDigitIndex   !nil 8digits
+primitiveHasSecureHashPrimitive      nil
+ZipPlugin
+=primitiveUpdateAdler32    !nil 1 2 5 bytes
+=primitiveUpdateGZipCrc32  !nil 1 2 5 bytes
+SecurityPlugin
+primitiveGetUntrustedUserDirectory   nil
+primitiveGetSecureUserDirectory      nil
+primitiveCanWriteImage               nil
+UUIDPlugin
+primitiveMakeUUID   16bytes
+LocalePlugin
+primitiveLanguage            nil
+primitiveCountry             nil
+primitiveCurrencySymbol      nil
+primitiveCurrencyNotation    nil
+primitiveDecimalSymbol       nil
+primitiveDigitGroupingSymbol nil
+primitiveMeasurementMetric   nil
+primitiveTimeFormat          nil
+primitiveShortDateFormat     nil
+primitiveLongDateFormat      nil
+primitiveTimezoneOffset      nil
+primitiveVMOffsetToUTC       nil
+primitiveDaylightSavings     nil
+TEXT
+
+# One operand of a line: an index, a list of class and fields, or a reference to one that is not spoilt.
+sub operand {
+    my ($tokens) = @_;
+    my $token = shift @$tokens;
+    my $is_kept = $token =~ s/^!//;
+    my $has_fields = $token =~ s/\($//;
+    my $operand = $index{$token} // die "no operand $token\n";
+    if ($has_fields) {
+        $operand = [$operand];
+        push @$operand, operand($tokens) while $tokens->[0] ne ')';
+        shift @$tokens;
+    }
+    return $is_kept ? \$operand : $operand;
+}
+
+sub without_marks {
+    my ($operand) = @_;
+    $operand = $$operand if ref $operand eq 'REF' || ref $operand eq 'SCALAR';
+    return ref $operand ? [map { without_marks($_) } @$operand] : $operand;
+}
+
+# The same tree, once for each place that is spoilt, with 0 there.
+sub spoilt {
+    my ($operands, $first) = @_;
+    my @trees;
+    for my $place ($first .. $#$operands) {
+        my $operand = $operands->[$place];
+        my $is_kept = ref $operand eq 'REF' || ref $operand eq 'SCALAR';
+        $operand = $$operand if $is_kept;
+        for my $instead ($is_kept ? () : 0, ref $operand ? spoilt($operand, 1) : ()) {
+            push @trees, [map { $_ == $place ? $instead : without_marks($operands->[$_]) } 0 .. $#$operands];
+        }
+    }
+    return @trees;
+}
+
+my (@calls, $module, %count);
+for (split /\n/, $table) {
+    my ($line, $without) = split / without /;
+    my ($function, @words) = split ' ', $line;
+    $module = $function, next unless @words;
+    my $is_summed = $function =~ s/^=//;
+    next if %only && !$only{$module} && !$only{$function};
+    my %is_out = map { $index{$_} => 1 } split ' ', $without // '';
+    my @template;
+    push @template, operand(\@words) while @words;
+    my $label = "$module.$function" . ($count{"$module.$function"}++ ? '-' . $count{"$module.$function"} : '');
+    my @blocks = ([[$index{'-'}], [without_marks(\@template)]]);
+    my @spoilt = spoilt(\@template, 0);
+    push @blocks, [[grep { !$is_out{$_} } 1 .. $spoilers], \@spoilt] if @spoilt;
+    push @calls, { label => $label, primitive => "'$function' module: '$module'", arity => $#template, is_summed => $is_summed, blocks => \@blocks };
+}
+
+# A VM of 32 bits with this module was not to be had.
+sub has { my ($call, $bits) = @_; return $bits == 64 || $call->{label} !~ /^UUIDPlugin/ }
+
+if ($record) {
+    record_answers($record, 'NamedFailureAnswers', [grep { has($_, $record) } @calls]);
+} else {
+    compare_answers('named-failures', 'NamedFailureAnswers', \@calls, has => \&has, in_all_tiers => 1, says_all => scalar %only);
+}
