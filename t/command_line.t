@@ -10,7 +10,7 @@ use OsvmTest;
 my ($out, $err);
 sub run {
     my ($command) = @_;
-    (my $status, $out, $err) = run_command("timeout 60 $command");
+    (my $status, $out, $err) = run_command("timeout 1800 $command");
     return $status;
 }
 
@@ -84,6 +84,10 @@ for my $bits (64, 32) {
     like($out, qr/^yourself\n/, "w$bits: shows the source");
     is(run("$vm doc NoSuchThing"), 1, "w$bits: doc of nothing");
     is(run("$vm test NoSuchTest"), 1, "w$bits: no test");
+    is(run("$vm test TimeTest NoSuchTest"), 1, "w$bits: a pattern that no test matches");
+    like($err, qr/^osvm: no test matches NoSuchTest$/m, "w$bits: is said");
+    is(run("$vm test SUnitTest --tap TimeTest"), 0, "w$bits: tests of several patterns");
+    like($out, qr/ - SUnitTest>>.* - TimeTest>>/s, "w$bits: are run");
     is(run("$vm --run Nonsense"), 64, "w$bits: a wrong command line");
     is(run("$vm $dir/none.st"), 66, "w$bits: a script that is not there");
     is(run("$vm -e 'Semaphore new wait'"), 1, "w$bits: nothing can run");

@@ -100,7 +100,7 @@ const Command command_builtin = {
 
 const Command command_test = {
     .name = "test",
-    .operands = "[PATTERN]",
+    .operands = "[PATTERN...]",
     .summary = "run the unit tests of the built-in image",
     .builtin = true,
     .most = -1,
