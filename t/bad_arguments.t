@@ -120,7 +120,7 @@ for my $bits (64, 32) {
     for my $variant ('', '--check') {
         my $name = "w$bits/" . ($variant ? 'checked' : 'production');
         mkdir "$dir/empty" or 1;
-        my $output = `cd $dir/empty && timeout 100 $osvm $variant $image 2>&1 >/dev/null </dev/null`;
+        my $output = `cd $dir/empty && timeout 1800 $osvm $variant $image 2>&1 >/dev/null </dev/null`;
         my $status = $?;
         is($status, 0, "$name: ends normally") or diag(substr $output, -1500);
         my ($answered) = $output =~ /called $calls, answered (\d+)/;

@@ -15,7 +15,7 @@ my $image = $osvm =~ s/osvm$/osvm.image/r;
 my $limits = sanitizers() ? '' : 'ulimit -v 12000000;';
 sub run {
     my ($arguments, $redirect) = @_;
-    my $status = system('bash', '-c', "cd $dir && $limits { timeout 100 '$osvm' $arguments 2>err </dev/null; } $redirect");
+    my $status = system('bash', '-c', "cd $dir && $limits { timeout 1800 '$osvm' $arguments 2>err </dev/null; } $redirect");
     return ($status >> 8, read_file("$dir/err"));
 }
 
@@ -129,7 +129,7 @@ for my $row (['-', '</dev/zero', 1, 'stdin: more than \d+ bytes'], ['disasm -', 
     my ($command, $input, $code, $says) = @$row;
     next if $command =~ /^disasm/ && !$jit;
     $command = "'$osvm' $command" unless $command =~ s/OSVM/'$osvm'/;
-    is(system("cd $dir && $limits timeout 100 $command $input >out 2>err") >> 8, $code, "$command: exit code");
+    is(system("cd $dir && $limits timeout 1800 $command $input >out 2>err") >> 8, $code, "$command: exit code");
     like(read_file("$dir/err"), $says ? qr/^osvm: .*$says\n\z/ : qr/^\z/, "$command: what is said");
 }
 

@@ -13,7 +13,7 @@ my $any = "$build/lib/osvm/any";
 sub judge {
     my ($program, $plugin, %environment) = @_;
     local @ENV{keys %environment} = values %environment;
-    my $said = `BUILD=$build timeout 120 $build/t/$program $plugin 2>&1`;
+    my $said = `BUILD=$build timeout 1800 $build/t/$program $plugin 2>&1`;
     return ($?, $said);
 }
 

@@ -56,7 +56,7 @@ for my $bits (64, 32) {
         if $has_jit && $bits == 64;
     for my $way (@ways) {
         my $name = "w$bits" . ($way ? "/$way" : '');
-        my @lines = split /\n/, `timeout 300 '$osvm' --plugin-path='$dir/plugins' --bits=$bits $way t/callback/scenes.st 2> $dir/err`;
+        my @lines = split /\n/, `timeout 1800 '$osvm' --plugin-path='$dir/plugins' --bits=$bits $way t/callback/scenes.st 2> $dir/err`;
         is($? >> 8, 7, "$name: the program ends from within two callbacks");
         is($lines[$_] // '', $expected[$_], "$name: $expected[$_]") for 0 .. $#expected;
         is(scalar @lines, scalar @expected, "$name: nothing else");
@@ -65,7 +65,7 @@ for my $bits (64, 32) {
         like($said, qr/primitiveOnThread of calling calls back on a thread that is not the VM's/, "$name: a thread, and told");
         like($said, qr/no snapshot while a callback is active/, "$name: a snapshot, and told");
     }
-    my $said = `timeout 60 '$osvm' --plugin-path='$dir/plugins' --bits=$bits t/callback/scenes.st error 2>&1`;
+    my $said = `timeout 1800 '$osvm' --plugin-path='$dir/plugins' --bits=$bits t/callback/scenes.st error 2>&1`;
     is($? >> 8, 1, "w$bits: an error that nothing in the callback handles ends the program");
     like($said, qr/ZeroDivide/, "w$bits: ... and is reported");
 }

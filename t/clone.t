@@ -52,12 +52,12 @@ for my $bits (64, 32) {
     for my $way (@ways) {
         my $name = "w$bits" . ($way ? "/$way" : '');
         unlink "$dir/saved.image";
-        my $said = `timeout 120 $osvm $way --bits=$bits $save $dir/saved.image 2>&1`;
+        my $said = `timeout 1800 $osvm $way --bits=$bits $save $dir/saved.image 2>&1`;
         is($said, "true\n0\n#changed\n", "$name: saved in the background");
         is(system("$osvm check $dir/saved.image > /dev/null"), 0, "$name: ... it is sound");
-        is(`timeout 120 $osvm $way $dir/saved.image -e '(Smalltalk at: #Kept) first -> (Smalltalk at: #Kept) last' 2>&1`,
+        is(`timeout 1800 $osvm $way $dir/saved.image -e '(Smalltalk at: #Kept) first -> (Smalltalk at: #Kept) last' 2>&1`,
             "1->200000\n", "$name: ... and holds what was there when it was cloned");
-        is(`timeout 120 $osvm $way --bits=$bits $clones $dir/written 2>&1`, $expected, "$name: clones");
+        is(`timeout 1800 $osvm $way --bits=$bits $clones $dir/written 2>&1`, $expected, "$name: clones");
         ok(!-e "$dir/written", "$name: ... wrote nothing");
     }
     like(`$osvm --bits=$bits $save $dir/no/such/folder.image 2>&1`, qr{^osvm: .*no/such.*\nfalse\n73\n}m,

@@ -63,7 +63,7 @@ sub clear_flags {
 }
 
 sub output_of {
-    my $output = `timeout 60 @_ 2>&1`;
+    my $output = `timeout 1800 @_ 2>&1`;
     return ($? >> 8, $output);
 }
 

@@ -72,7 +72,7 @@ for my $bits (64, 32) {
         for my $run (1, 2) {
             unlink "$dir/saved.image";
             my $with = $way =~ /sim/ ? '' : $preload; # the simulator's library asks for the time
-            push @said, scalar `$with timeout 120 $osvm --deterministic $way --bits=$bits $program $dir/saved.image 2>&1`;
+            push @said, scalar `$with timeout 1800 $osvm --deterministic $way --bits=$bits $program $dir/saved.image 2>&1`;
             push @images, digest("$dir/saved.image");
         }
         like($said[0], qr/\n86400\n/, "$name: runs, and a day of waiting takes no time") or diag($said[0]);
@@ -88,7 +88,7 @@ SKIP: {
     is(system("$preload $osvm -e '3 + 4' > /dev/null 2>&1") >> 8, 99, 'the guard sees who asks');
     is(`$preload $osvm --deterministic -e '(Delay forSeconds: 1) wait. 3 + 4' 2>&1`, "7\n", '... and nobody does here');
 }
-like(`timeout 120 $osvm --deterministic test SocketTest 2>&1`, qr/ 0 failed, 0 errors/, 'what is watched outside takes real time');
+like(`timeout 1800 $osvm --deterministic test SocketTest 2>&1`, qr/ 0 failed, 0 errors/, 'what is watched outside takes real time');
 is(`TZ=Pacific/Auckland $osvm --deterministic -e 'DateAndTime now offset asSeconds' 2>&1`, "0\n", 'time is UTC');
 my @worlds = map { scalar `$osvm --deterministic --world=$_ -e 'UUID new printString, Time microsecondClock printString' 2>&1` }
     qw(live denied muted);

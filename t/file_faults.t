@@ -43,7 +43,7 @@ END
 
 sub run {
     my ($world, @arguments) = @_;
-    return run_command("timeout 60 $osvm --world=$world @arguments");
+    return run_command("timeout 1800 $osvm --world=$world @arguments");
 }
 
 my ($status, $out, $err) = run('live', "$dir/write.st", "$dir/file");

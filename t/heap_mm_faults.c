@@ -2,6 +2,7 @@
  * for one that breaks one rule, each in a process of its own, over the mock collector: every fourth of
  * them, or, with OSVM_TEST_LONG, all. */
 // LINK: t/support/mock_host.c t/support/mock_gc.c t/support/plugin_user.c t/support/mm_rig.c t/support/mm_suite*.c t/support/shadow.c plugins/mm-spur/*.c
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -295,7 +296,7 @@ static const char *failures(const MmOps *ops, void (*part)(void), int *status)
         bail_out("no pipe");
     pid_t child = fork();
     if (child == 0) {
-        alarm(60);
+        setrlimit(RLIMIT_CPU, &(struct rlimit){60, 60}); /* a fault may go round for ever */
         run_suite(ops, part, ends[1]);
     }
     close(ends[1]);

@@ -7,12 +7,12 @@ use Test::More;
 use lib 't/support';
 use OsvmTest;
 
-$ENV{OSVM_TEST_TIME_FACTOR} = 4; # the stress is no fault of a test's
+$ENV{OSVM_TEST_TIME_FACTOR} = 20; # the stress is no fault of a test's
 
 # Runs all tests with these options.
 sub check {
     my ($name, $options) = @_;
-    my @lines = split /\n/, `timeout 900 $osvm $options test --tap 2>&1`;
+    my @lines = split /\n/, `timeout 1800 $osvm $options test --tap 2>&1`;
     is($?, 0, "$name: exit status");
     my ($plan) = map { /^1\.\.(\d+)$/ ? $1 : () } @lines;
     my $ran = grep { /^(?:not )?ok \d+/ } @lines;

@@ -78,7 +78,7 @@ Object compile: 'touch | m | m := Object compiledMethodAt: #again:. m literalAt:
 sum > 0
 END
 
-my $run = "timeout 300 $osvm --check --jit=x64,threshold=1,loop-threshold=1";
+my $run = "timeout 1800 $osvm --check --jit=x64,threshold=1,loop-threshold=1";
 is(`$run $small $torture -e "\$PROGRAM" 2>&1`, "true\n", 'without a fault') for $ENV{PROGRAM} = $program;
 for my $fault (@faults) {
     my ($what, $file, $there, $instead, $options, $said) = @$fault;

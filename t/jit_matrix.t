@@ -16,7 +16,7 @@ my $rows = $ENV{OSVM_ROWS} // ($ENV{OSVM_TEST_LONG} ? '' : undef); # undefined: 
 plan skip_all => 'built without JIT' unless has_plugin(jit => 'x64');
 my $simulator = has_plugin(cpu => 'sim');
 
-$ENV{OSVM_TEST_TIME_FACTOR} = 4; # the stress is no fault of a test's
+$ENV{OSVM_TEST_TIME_FACTOR} = 20; # the stress is no fault of a test's
 my $all = '--jit=x64,threshold=1,loop-threshold=1';
 my %stress = (
     hot      => [$all],

@@ -2,6 +2,8 @@
 # Machine code on the simulated processor: whole images, moves between processors, faults.
 use strict;
 use warnings;
+use IO::Select;
+use IPC::Open2 qw(open2);
 use Test::More;
 use POSIX ();
 use lib 't/support';
@@ -94,7 +96,8 @@ for my $move ('--sim-from=1', '--sim-from=500', '--sim-until=500', '--sim-from=3
     ok($image{'--cpu=native'} eq $image{'--cpu=sim'}, 'and natively');
 }
 
-# Moving on a signal, once the VM takes it: the main thread blocks what the helper thread takes.
+# Moving on signals, there and back all the time. The VM takes them once its main thread blocks them for its helper
+# thread, and until it ends, which it does when it is told to.
 sub takes_signals {
     my ($process) = @_;
     open my $status, '<', "/proc/$process/status" or return 1;
@@ -102,18 +105,18 @@ sub takes_signals {
     return <$status> =~ /^SigBlk:\s*[0-9a-f]*[2367abef][0-9a-f]{2}$/m;
 }
 {
-    my $child = open my $out, '-|', "exec $osvm $all --trace-hash -e '"
-        . "[:n | | k | k := 0. 1 to: n do: [:i | k := k + (i bitAnd: 7)]. k] value: 400000000' 2>$dir/err"
-        or die;
+    my $child = open2(my $out, my $in, "exec $osvm $all --trace-hash -e '"
+        . "[:n | | k | k := 0. 1 to: n do: [:i | k := k + (i bitAnd: 7)]. Stdio stdout print: k; lf; flush] "
+        . "value: 400000000. Stdio stdin nextLine' 2>$dir/err");
     select undef, undef, undef, 0.01 until takes_signals($child);
-    kill 'USR1', $child;
-    select undef, undef, undef, 0.1;
-    kill 'USR1', $child;
-    my $answer = <$out>;
-    close $out;
-    is($? >> 8, 0, 'a program that got SIGUSR1 twice ended well');
-    is($answer, "1400000000\n", 'with the right answer');
-    like(read_file("$dir/err"), qr/of [1-9]\d* instructions/, 'and some of it was simulated');
+    my $answers = IO::Select->new($out);
+    my $moves   = 0;
+    do { kill 'USR1', $child; $moves++ } until $answers->can_read(0.1);
+    is(scalar <$out>, "1400000000\n", "a program that got SIGUSR1 $moves times answers right");
+    close $in;
+    waitpid $child, 0;
+    is($?, 0, '... ends well');
+    like(read_file("$dir/err"), qr/of [1-9]\d* instructions/, '... and some of it was simulated');
 }
 
 # Faults.

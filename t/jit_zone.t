@@ -72,7 +72,7 @@ END
 
 sub run {
     my ($options, $program) = @_;
-    my $said = `timeout 120 $osvm --deterministic $options --log=info $program 2>&1`;
+    my $said = `timeout 1800 $osvm --deterministic $options --log=info $program 2>&1`;
     my $status = $?;
     my %count = (pages => $said =~ s/^overflows (\d+)\n//m ? $1 : 0);
     $count{$2} = $1 while $said =~ /(\d+) (compiled|reclaims|sites)\b/g;

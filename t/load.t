@@ -9,7 +9,7 @@ use OsvmTest;
 my ($out, $err);
 sub run {
     my ($arguments) = @_;
-    (my $status, $out, $err) = run_command("timeout 60 $osvm $arguments");
+    (my $status, $out, $err) = run_command("timeout 1800 $osvm $arguments");
     return $status;
 }
 

@@ -20,7 +20,7 @@ for my $bits (64, 32) {
     my $least = $bits == 64 ? 5 : 10; # arrays that fit, besides an image that grows
     for my $threshold ($bits == 64 ? (1000000, 0) : 0) {
         my $image = build($bits, "MemoryProgram runBelow: $threshold");
-        my @lines = split /\n/, `timeout 600 $osvm --max-heap=32M $image 2>&1`;
+        my @lines = split /\n/, `timeout 1800 $osvm --max-heap=32M $image 2>&1`;
         is($? >> 8, 0, "w$bits: below $threshold: ends as it wants");
         for my $i (0 .. $#programs) {
             is($lines[$i], $programs[$i], "w$bits: below $threshold: $programs[$i]");
@@ -29,10 +29,10 @@ for my $bits (64, 32) {
         cmp_ok($most, '>=', $least, "w$bits: below $threshold: most of the memory can be used");
         is("@rest", "$most $most alive", "w$bits: below $threshold: a primitive that fails, as often as one likes");
     }
-    my $too_large = `timeout 120 $osvm --bits=$bits -e '(ByteArray new: SmallInteger maxVal + 1) size' 2>&1`;
+    my $too_large = `timeout 1800 $osvm --bits=$bits -e '(ByteArray new: SmallInteger maxVal + 1) size' 2>&1`;
     like($too_large, qr/^OutOfMemory: /, "w$bits: nothing has more elements than there are indices");
     my $image = build($bits, 'MemoryProgram new recursion');
-    my $output = `timeout 120 $osvm --max-heap=32M $image 2>&1`;
+    my $output = `timeout 1800 $osvm --max-heap=32M $image 2>&1`;
     is($? >> 8, 1, "w$bits: nobody listens: exit status");
     like($output, qr/^OutOfMemory: .*\n  MemoryProgram>>recursion\n/, "w$bits: and a report");
 }

@@ -33,7 +33,7 @@ sub travel {
     for my $machine (@machines) {
         my ($how, $command) = @$machine;
         my $what  = "$name: station $station, $how";
-        my $said  = `timeout 600 $command $image 2>&1`;
+        my $said  = `timeout 1800 $command $image 2>&1`;
         is($?, 0, "$what: saves itself and ends");
         is($said, $station ? "station $station\n" : '', "$what: all is as it was");
         is_sound($image, $what);
@@ -64,14 +64,14 @@ for my $bits (64, 32) {
     }
     SKIP: {
         skip "w$bits: no image by others is given, or no VM to run it (REFERENCE_IMAGE)", 1 unless $ENV{REFERENCE_IMAGE} && @other;
-        my $answer = `timeout 600 $osvm $ENV{REFERENCE_IMAGE} 2>&1`;
+        my $answer = `timeout 1800 $osvm $ENV{REFERENCE_IMAGE} 2>&1`;
         my $status = $?;
         my $image  = "$dir/other.image";
         is(system("$osvm convert --bits=$bits $ENV{REFERENCE_IMAGE} -o $image"), 0, "w$bits: the image by others is rewritten");
         is_sound($image, "w$bits: the image by others");
         for my $machine (@own, @other) {
             my ($how, $command) = @$machine;
-            is(`timeout 600 $command $image 2>&1`, $answer, "w$bits: the image by others, $how: says what it says unchanged");
+            is(`timeout 1800 $command $image 2>&1`, $answer, "w$bits: the image by others, $how: says what it says unchanged");
             is($?, $status, "w$bits: the image by others, $how: and ends so");
         }
     }

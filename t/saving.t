@@ -16,7 +16,7 @@ mkdir $dir or die;
 sub run_osvm {
     my ($command, $target, $world) = @_;
     $command =~ s/TARGET/$target/g;
-    my $said = `timeout 300 $osvm @{[$world ? "--world=$world" : '']} $command 2>&1`;
+    my $said = `timeout 1800 $osvm @{[$world ? "--world=$world" : '']} $command 2>&1`;
     return ($?, $said);
 }
 
@@ -57,7 +57,7 @@ sub run_as_nobody {
             ($(, $)) = (65534, '65534 65534');
             ($<, $>) = (65534, 65534);
         }
-        exec "test -x $osvm || exit 99; exec timeout 300 $osvm $command" or exit 99;
+        exec "test -x $osvm || exit 99; exec timeout 1800 $osvm $command" or exit 99;
     }
     my $said = join '', <$output>;
     close $output;

@@ -35,7 +35,7 @@ for my $bits (64, 32) {
         write_file('script.st', "n := $n. $memory before := memory value. $text
             Stdio stdout print: answer; space; print: memory value - before; lf\n");
         my $input = $name eq 'lines' ? "seq $n |" : '';
-        my ($answer, $more) = split / /, `$input timeout 300 $osvm --bits=$bits $dir/script.st 2>&1`;
+        my ($answer, $more) = split / /, `$input timeout 1800 $osvm --bits=$bits $dir/script.st 2>&1`;
         is($answer, $n, "w$bits: $name $n");
         cmp_ok($more // 1000, '<', 40, "w$bits: $name: memory is given back (" . ($more // '?') =~ s/\n//r . ' MB more)');
     }

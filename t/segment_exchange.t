@@ -27,18 +27,18 @@ for my $bits (64, 32) {
     my $expected = samples(@recorded);
     cmp_ok(scalar keys %$expected, '>', 20, "w$bits: there are samples");
     for my $options ('', '--check --leak-check', '--jit=none --torture=move,collect:2000 --gc=sweep') {
-        my $loaded = samples(split /\n/, `timeout 300 $osvm $options $image{load} $recorded 2>&1`);
+        my $loaded = samples(split /\n/, `timeout 1800 $osvm $options $image{load} $recorded 2>&1`);
         is($?, 0, "w$bits $options: recorded ones are loaded");
         is($loaded->{$_}[2], $expected->{$_}[4], "w$bits $options: $_") for sort keys %$expected;
     }
 
     my $own = "$dir/$bits.txt";
-    is(system("timeout 300 $osvm $image{store} > $own"), 0, "w$bits: segments are stored");
+    is(system("timeout 1800 $osvm $image{store} > $own"), 0, "w$bits: segments are stored");
     open $in, '<', $own or die "$own: $!\n";
     chomp(my @own = <$in>);
     my $stored = samples(@own);
     is(join(' ', sort keys %$stored), join(' ', sort keys %$expected), "w$bits: the same samples");
-    my $said   = `timeout 300 $osvm $image{load} $own 2>&1`;
+    my $said   = `timeout 1800 $osvm $image{load} $own 2>&1`;
     my $loaded = samples(split /\n/, $said);
     for my $name (sort keys %$expected) {
         my ($here, $there) = ($stored->{$name}, $expected->{$name});
@@ -51,7 +51,7 @@ for my $bits (64, 32) {
     }
     SKIP: {
         skip "w$bits: no other VM is given (REFERENCE" . ($bits == 32 ? '32' : '') . ')', 1 unless $reference{$bits};
-        is(`timeout 300 $reference{$bits} $image{load} $own 2>&1`, $said, "w$bits: the other VM loads what is stored here");
+        is(`timeout 1800 $reference{$bits} $image{load} $own 2>&1`, $said, "w$bits: the other VM loads what is stored here");
     }
 }
 done_testing();

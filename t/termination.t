@@ -41,7 +41,7 @@ push @ways, map { ("$hot$_", "$hot$_ --check") } '', ' --code-zone=48K', ' --tor
 push @ways, "$hot --cpu=sim --code-zone=48K" if has_plugin(cpu => 'sim');
 my @names = ('mutex', 'nested mutex', 'monitor', 'semaphore', 'return', 'error');
 for my $way (@ways) {
-    my @said = split /\n/, `timeout 300 $osvm --deterministic $way $program 2>&1`;
+    my @said = split /\n/, `timeout 1800 $osvm --deterministic $way $program 2>&1`;
     is($said[$_] // "ended with $?", "$names[$_]: 0 of 600 wrong, true", "$way: $names[$_]") for 0 .. $#names;
 }
 done_testing();

@@ -17,7 +17,7 @@ my $answer = "1174\n";
 
 sub run {
     my @options = @_;
-    open my $out, '-|', 'sh', '-c', 'exec timeout 120 "$@" 2>&1', 'sh', $osvm, @options
+    open my $out, '-|', 'sh', '-c', 'exec timeout 1800 "$@" 2>&1', 'sh', $osvm, @options
         or BAIL_OUT("$osvm: $!");
     local $/;
     my $said = <$out>;

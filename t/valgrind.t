@@ -26,7 +26,7 @@ sub finds_nothing {
 }
 
 # Not below valgrind: what wants more memory than there is (huge), has broken files mapped, which valgrind itself reads
-# and gives up (loader), hears from a child of vfork, which valgrind makes a fork (world), or sets alarms (faults).
+# and gives up (loader), hears from a child of vfork, which valgrind makes a fork (world), or has a limit of time (faults).
 for my $program (grep { -f && -x && !/_(?:huge|loader|world|faults)\b/ && /$only/ } sort glob("$build/t/*")) {
     my $said = finds_nothing($program =~ s{.*/}{}r, $program);
     like($said, qr/^1\.\.\d+/m, '... and it came to its end');

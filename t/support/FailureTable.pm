@@ -156,7 +156,7 @@ sub run_image {
     my $folder = "$dir/run" . ++(our $runs);
     mkdir $folder;
     for (1 .. 400) {
-        my @lines = split /\n/, `cd $folder && LC_ALL=C TZ=UTC HOME=. timeout 300 @vm $dir/$bits.image @from 2>$dir/errors </dev/null`;
+        my @lines = split /\n/, `cd $folder && LC_ALL=C TZ=UTC HOME=. timeout 1800 @vm $dir/$bits.image @from 2>$dir/errors </dev/null`;
         my @last;
         for (@lines) {
             next unless /^(\S+) (\d+) (\S*) (\d+)$/;
