@@ -224,11 +224,11 @@ static void test_buffers(const char *file)
 }
 
 /* A list so deep that recursion would end the process, and a wide array. */
-static void test_deep(const char *file, Word nodes)
+static void test_deep(const char *file, const PluginOption *options, Word nodes)
 {
     Rig rig;
     size_t bytes = (size_t)nodes * (WORD_BITS == 64 ? 32 : 24);
-    open_rig(&rig, &(RigSetup){.file = file, .old_bytes = bytes + bytes / 2 + (4 << 20)});
+    open_rig(&rig, &(RigSetup){.file = file, .options = options, .old_bytes = bytes + bytes / 2 + (4 << 20)});
     size_t root = mock_root_push(rig.host, rig.heap->nil);
     size_t wide = mock_root_push(rig.host, rig_old(&rig, nodes / 4, FORMAT_INDEXABLE, CLASS_ARRAY));
     for (Word i = 0; i < nodes; i++) {
@@ -241,7 +241,7 @@ static void test_deep(const char *file, Word nodes)
     }
     rig_collect(&rig);
     Word count = 0, wrong = 0;
-    for (Oop node = mock_root(rig.host, root); node != rig.heap->nil;) {
+    for (Oop node = mock_root(rig.host, root); node != rig.heap->nil && count < nodes;) {
         Word i = nodes - 1 - count++;
         wrong += object_slot(node, 2) != small_integer_oop((SWord)i) ||
                  (i % 4 == 0 && object_slot(mock_root(rig.host, wide), i / 4) != node);
@@ -272,13 +272,19 @@ static void test_all(const char *file, const char *shim)
     test_exhaustion(file);
     test_buffers(file);
     test_no_side_tables(file);
-    test_deep(file, production && getenv("OSVM_TEST_LONG") ? 10000000 : 300000);
     static const PluginOption small[] = {{"mark-stack", "1"}, {0}}, all[] = {{"all", "yes"}, {0}},
                            threads[] = {{"threads", "3"}, {0}}, lazy[] = {{"lazy", "yes"}, {0}},
+                           areas[] = {{"area", "4096"}, {0}},
+                           area_threads[] = {{"area", "4096"}, {"threads", "3"}, {0}},
                            all_threads[] = {{"all", "yes"}, {"threads", "3"}, {"mark-stack", "1"}, {0}};
+    static const PluginOption far_areas[] = {{"area", "262144"}, {"threads", "2"}, {0}};
+    test_deep(file, NULL, production && getenv("OSVM_TEST_LONG") ? 10000000 : 300000);
+    test_deep(file, far_areas, 300000);
     for (uint64_t seed = 1; seed <= 8; seed++) {
         test_random(file, NULL, seed, NULL, "random graphs");
         test_random(file, NULL, seed, small, "random graphs, least mark stack");
+        test_random(file, NULL, seed, areas, "random graphs, small areas");
+        test_random(file, NULL, seed, area_threads, "random graphs, small areas, three threads");
         test_random(file, NULL, seed, all, "random graphs, all moves");
         test_random(file, NULL, seed, lazy, "random graphs, lazy");
         test_random(file, shim, seed, lazy, "random graphs, lazy, behind the shim");

@@ -168,20 +168,21 @@ static size_t default_stack_bytes(const Heap *heap)
     return (size_t)(heap->old_end - heap->new_start) / 8;
 }
 
-static bool open_worker(Marker *marker, size_t stack_bytes)
+static bool open_worker(Marker *marker, size_t stack_bytes, size_t area_bytes)
 {
     Heap *heap = marker->heap;
-    size_t capacity = stack_bytes / sizeof(Word);
-    if (capacity < STACK_MINIMUM)
-        capacity = STACK_MINIMUM;
-    size_t bytes = sizeof(Worker) + capacity * sizeof(Word);
+    if (stack_bytes < STACK_MINIMUM * sizeof(Word))
+        stack_bytes = STACK_MINIMUM * sizeof(Word);
+    size_t bytes = (sizeof(Worker) + stack_bytes + BATCH_BYTES - 1) & ~(size_t)(BATCH_BYTES - 1);
+    size_t capacity = (bytes - sizeof(Worker)) / sizeof(Word);
     Worker *worker = heap->host->side_table_reserve(heap, bytes);
     if (!worker)
         return false;
     *worker = (Worker){
         .marker = marker, .bytes = bytes, .stack = (Word *)(worker + 1), .capacity = capacity,
-        .dropped_low = ~(Word)0,
+        .least = capacity / 4, .dropped_low = ~(Word)0,
     };
+    buckets_open(&worker->buckets, heap->new_start, heap->old_end, area_bytes);
     marker->workers[marker->worker_count++] = worker;
     return true;
 }
@@ -200,7 +201,7 @@ bool marker_open(Marker *marker, Heap *heap, MarkerSetup setup)
     size_t stack_bytes = setup.stack_bytes ? setup.stack_bytes : default_stack_bytes(heap);
     if (!live_map_open(&marker->map, heap, heap->new_start, heap->old_end))
         return false;
-    while (marker->worker_count < wanted && open_worker(marker, stack_bytes))
+    while (marker->worker_count < wanted && open_worker(marker, stack_bytes, setup.area_bytes))
         ;
     if (!marker->worker_count)
         live_map_close(&marker->map, heap);

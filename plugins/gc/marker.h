@@ -4,7 +4,8 @@
  * scanner stands a short queue: what enters it is prefetched, so that header and
  * map word have arrived when it leaves (Cher, Hosking and Vitek, 2004). An object
  * is marked when it leaves the queue, so it may wait several times but is scanned
- * once. Large pointer objects are scanned in slices.
+ * once. Large pointer objects are scanned in slices. In a large heap references that lead
+ * far away are put off (buckets.h).
  *
  * In a large heap several workers, each with a stack of its own, trace what the
  * roots reach. Whoever finds the header's bit clear and sets it scans the object.
@@ -25,7 +26,7 @@
 
 #include <pthread.h>
 
-#include "live_map.h"
+#include "buckets.h"
 #include "team.h"
 
 typedef struct Marker Marker;
@@ -37,7 +38,9 @@ typedef struct {
     size_t bytes;      /* of the memory, stack included */
     Word *stack;       /* oops, and pairs that name the rest of a large object */
     size_t depth;      /* words on the stack */
-    size_t capacity;   /* words it can hold */
+    size_t capacity;   /* words it can hold; batches of the buckets lie behind */
+    size_t least;      /* what they leave it */
+    Buckets buckets;   /* what leads far away */
     Word dropped_low;  /* live objects in [dropped_low, dropped_high] are to be scanned */
     Word dropped_high; /* again; none when dropped_low is above dropped_high */
     uint64_t objects;    /* marked so far */
@@ -68,6 +71,7 @@ struct Marker {
 
 typedef struct {
     size_t stack_bytes; /* of each mark stack; 0: by the size of the heap */
+    size_t area_bytes;  /* of what is traced at a time; 0: by the size of the heap */
     unsigned threads;   /* 0: by the machine and the size of the heap */
 } MarkerSetup;
 
@@ -99,9 +103,16 @@ static inline bool worker_has_room(const Worker *worker)
     return worker->capacity - worker->depth >= STACK_RESERVE;
 }
 
+/* Whether the stack needs none of the last `words` it can hold, whatever the object in hand refers to. */
+static inline bool worker_can_spare(const Worker *worker, size_t words)
+{
+    return worker->capacity >= worker->least + words &&
+           worker->capacity >= worker->depth + 2 * STACK_RESERVE + words;
+}
+
 /* Marks without scanning: the caller sees to the object's slots. */
 void trace_mark_alone(Worker *worker, Oop object);
-/* Traces until the stack is empty. */
+/* Traces until the stack and the buckets are empty. */
 void trace_drain(Worker *worker);
 /* The same for all workers of a marker, until none has anything left. */
 void trace_together(Marker *marker);

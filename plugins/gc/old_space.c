@@ -135,6 +135,7 @@ void old_space_read_options(OldSpace *space, const OsvmHost *host)
 {
     space->setup = (MarkerSetup){
         .stack_bytes = (size_t)host->option_number(host, "mark-stack"),
+        .area_bytes = (size_t)host->option_number(host, "area"),
         .threads = (unsigned)host->option_number(host, "threads"),
     };
 }
@@ -150,7 +151,7 @@ bool old_space_mark(OldSpace *space, GcResult *result)
     Heap *heap = space->gc.heap;
     MarkerSetup setup = space->setup;
     if (space->torture & GC_SMALL_TABLES)
-        setup.stack_bytes = 1;
+        setup.stack_bytes = setup.area_bytes = 1;
     *result = (GcResult){0};
     space->started = heap->host->now(heap);
     if (!marker_open(&space->marker, heap, setup)) {

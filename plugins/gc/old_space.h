@@ -57,6 +57,8 @@ uint64_t old_space_live_bytes(const OldSpace *space);
 #define OLD_SPACE_OPTIONS                                                                          \
     {.name = "mark-stack", .kind = OSVM_SIZE, .value = "0", .choices = "BYTES", .max = INT64_MAX,  \
      .help = "size of the mark stack; 0: by the size of the heap"},                                \
+    {.name = "area", .kind = OSVM_SIZE, .value = "0", .choices = "BYTES", .max = 1 << 30,          \
+     .help = "memory that is marked at a time; 0: by the size of the heap"},                       \
     {.name = "threads", .kind = OSVM_NUMBER, .value = "0", .max = TEAM_MOST,                       \
      .help = "threads that collect; 0: by the machine and the size of the heap"}
 

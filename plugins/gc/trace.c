@@ -4,7 +4,7 @@
 enum {
     QUEUE_LENGTH = 32, /* objects on their way from memory to the scanner */
     SLICE_TAG = 1,     /* on the stack: an oop so tagged lies above the offset of its next slot */
-    WORTH_GIVING = 4,  /* words on the stack of a worker that shares it */
+    WORTH_GIVING = 4,  /* words on the stack of a worker that shares it, or batches in its buckets */
 };
 
 /* ---- The stack ---- */
@@ -18,17 +18,53 @@ static __attribute__((cold, noinline)) void drop(Worker *worker, Oop object)
         worker->dropped_high = object;
 }
 
-/* Pushes those of slots [first, end) that name objects; nil, false and true lie side by side
- * and are marked from the start. */
-static inline size_t push_slots(Word *stack, size_t depth, const Word *slots, Word first, Word end,
-                                Oop nil, Word span)
+/* An empty batch, from the far end of the stack if none was used before; NULL: there is no room. */
+static Batch *new_batch(Worker *worker)
 {
+    Batch *batch = worker->buckets.free;
+    if (batch)
+        worker->buckets.free = batch->link;
+    else if (worker_can_spare(worker, BATCH_BYTES / sizeof(Word)))
+        batch = (Batch *)(worker->stack + (worker->capacity -= BATCH_BYTES / sizeof(Word)));
+    return batch;
+}
+
+static __attribute__((noinline)) bool extend_bucket(Worker *worker, unsigned area)
+{
+    Batch *batch = new_batch(worker);
+    if (batch)
+        buckets_extend(&worker->buckets, area, batch);
+    return batch != NULL;
+}
+
+/* Puts the object off until its area is traced. False: that is now, or there is no room. */
+static inline bool put_off(Worker *worker, Oop object)
+{
+    Buckets *buckets = &worker->buckets;
+    unsigned area = buckets_area(buckets, object);
+    if (area == buckets->area)
+        return false;
+    CHECK(area < AREAS, "reference to 0x%" PRIxWORD ", outside the heap (H1)", object);
+    if (__builtin_expect(buckets_need_batch(buckets, area), 0) && !extend_bucket(worker, area))
+        return false;
+    buckets_put(buckets, area, object);
+    return true;
+}
+
+/* Pushes or puts off those of slots [first, end) that name objects; nil, false and true lie side
+ * by side and are marked from the start. */
+static inline void push_slots(Worker *worker, const Word *slots, Word first, Word end)
+{
+    const Heap *heap = worker->marker->heap;
+    Oop nil = heap->nil;
+    Word span = heap->true_object - nil;
+    size_t depth = worker->depth;
     for (Word i = end; i-- > first;) {
         Oop value = slots[i];
-        if (is_object(value) && value - nil > span)
-            stack[depth++] = value;
+        if (is_object(value) && value - nil > span && !put_off(worker, value))
+            worker->stack[depth++] = value;
     }
-    return depth;
+    worker->depth = depth;
 }
 
 /* Pushes what slots [first, end) of the object name; of many slots, a slice. */
@@ -43,9 +79,7 @@ static inline void push_range(Worker *worker, Oop object, Word first, Word end)
         worker->stack[worker->depth++] = object | SLICE_TAG;
         end = first + SLICE;
     }
-    const Heap *heap = worker->marker->heap;
-    worker->depth = push_slots(worker->stack, worker->depth, object_slots(object), first, end,
-                               heap->nil, heap->true_object - heap->nil);
+    push_slots(worker, object_slots(object), first, end);
 }
 
 /* ---- The map ---- */
@@ -176,18 +210,36 @@ static inline void process(Worker *worker, Oop object)
 
 /* ---- Sharing ---- */
 
-/* Puts the older half of the stack into the pool, if that is empty. */
-static __attribute__((noinline)) void give(Worker *worker)
+/* Moves the older half of the stack into the pool. */
+static size_t give_stack(Marker *marker, Worker *worker)
 {
-    Marker *marker = worker->marker;
     size_t count = worker->depth / 2 < POOL_WORDS - 1 ? worker->depth / 2 : POOL_WORDS - 1;
     if (worker->stack[count] & SLICE_TAG)
         count++; /* the pair stays together */
+    memcpy(marker->pool, worker->stack, count * sizeof(Word));
+    worker->depth -= count;
+    memmove(worker->stack, worker->stack + count, worker->depth * sizeof(Word));
+    return count;
+}
+
+/* Moves half of what waits into the pool. */
+static size_t give_waiting(Marker *marker, Worker *worker)
+{
+    size_t count = 0;
+    Buckets *buckets = &worker->buckets;
+    for (unsigned keep = buckets->batches / 2; count < POOL_WORDS && buckets->batches > keep;)
+        marker->pool[count++] = buckets_take(buckets);
+    return count;
+}
+
+/* Puts something into the pool, if that is empty. */
+static __attribute__((noinline)) void give(Worker *worker)
+{
+    Marker *marker = worker->marker;
     pthread_mutex_lock(&marker->lock);
     if (!marker->pooled) {
-        memcpy(marker->pool, worker->stack, count * sizeof(Word));
-        worker->depth -= count;
-        memmove(worker->stack, worker->stack + count, worker->depth * sizeof(Word));
+        bool deep = worker->depth >= WORTH_GIVING;
+        size_t count = deep ? give_stack(marker, worker) : give_waiting(marker, worker);
         __atomic_store_n(&marker->pooled, count, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&marker->lock);
@@ -234,24 +286,32 @@ static bool take(Worker *worker)
 static inline bool should_give(const Marker *marker, const Worker *worker)
 {
     return __builtin_expect(__atomic_load_n(&marker->hungry, __ATOMIC_RELAXED) != 0, 0) &&
-           worker->depth >= WORTH_GIVING && !__atomic_load_n(&marker->pooled, __ATOMIC_RELAXED);
+           (worker->depth >= WORTH_GIVING || worker->buckets.batches >= WORTH_GIVING) &&
+           !__atomic_load_n(&marker->pooled, __ATOMIC_RELAXED);
 }
 
-/* Takes an object from the stack and has it fetched; NO_OOP: a slice has been scanned instead. */
-static inline Oop pop(Worker *worker)
+/* Has an object fetched that will soon be scanned. */
+static inline Oop fetch(Worker *worker, Oop object)
 {
+    CHECK(object >= worker->marker->map.base && object < worker->marker->heap->old_end,
+          "reference to 0x%" PRIxWORD ", outside the heap (H1)", object);
+    PREFETCH(word_pointer(object));
+    PREFETCH(word_pointer(object + 32));
+    PREFETCH(live_map_word(&worker->marker->map, object));
+    return object;
+}
+
+/* The next object; NO_OOP: a slice has been scanned instead. There must be something. */
+static inline Oop next_object(Worker *worker)
+{
+    if (!worker->depth)
+        return fetch(worker, buckets_take(&worker->buckets));
     Word item = worker->stack[--worker->depth];
-    if (__builtin_expect(item & SLICE_TAG, 0)) {
-        Word first = worker->stack[--worker->depth] >> WORD_SHIFT;
-        scan_slice(worker, item & ~(Word)SLICE_TAG, first);
-        return NO_OOP;
-    }
-    CHECK(item >= worker->marker->map.base && item < worker->marker->heap->old_end,
-          "reference to 0x%" PRIxWORD ", outside the heap (H1)", item);
-    PREFETCH(word_pointer(item));
-    PREFETCH(word_pointer(item + 32));
-    PREFETCH(live_map_word(&worker->marker->map, item));
-    return item;
+    if (__builtin_expect(!(item & SLICE_TAG), 1))
+        return fetch(worker, item);
+    Word first = worker->stack[--worker->depth] >> WORD_SHIFT;
+    scan_slice(worker, item & ~(Word)SLICE_TAG, first);
+    return NO_OOP;
 }
 
 /* One object enters the queue, if there is any, and the one that has waited longest leaves it. */
@@ -259,11 +319,12 @@ void trace_drain(Worker *worker)
 {
     Marker *marker = worker->marker;
     Oop queue[QUEUE_LENGTH] = {NO_OOP};
-    unsigned at = 0, waiting = 0;
-    while (worker->depth || waiting) {
-        Oop next = worker->depth ? pop(worker) : NO_OOP, object = queue[at];
+    for (unsigned at = 0, waiting = 0;; at = (at + 1) % QUEUE_LENGTH) {
+        bool more = worker->depth || !buckets_are_empty(&worker->buckets);
+        if (!more && !waiting)
+            return;
+        Oop next = more ? next_object(worker) : NO_OOP, object = queue[at];
         queue[at] = next;
-        at = (at + 1) % QUEUE_LENGTH;
         waiting += next != NO_OOP;
         if (!object)
             continue;
