@@ -48,7 +48,7 @@ for my $bits (64, 32) {
         my @run  = ($osvm, "--bits=$bits", $variant || ());
         is_deeply(lines(`@run $clone 2>&1`), ['true', 'from the original', "''"], "$name: a clone is silent");
         is_deeply(lines(`@run --world=denied -- - < $denied 2>&1`), ['#refused', '#refused'], "$name: a sandbox");
-        my $server = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "no server: $!\n";
+        my $server = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', Timeout => 600) or die "no server: $!\n";
         my $port   = $server->sockport;
         open my $output, '-|', "@run $client $port 2>&1" or die "$osvm: $!\n";
         my $accepted = $server->accept;

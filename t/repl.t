@@ -10,7 +10,7 @@ import tempfile
 import time
 
 OSVM = os.environ["OSVM"]
-PATIENCE = 60  # seconds until a silent prompt counts as a failure; nothing waits for it otherwise
+PATIENCE = 600  # seconds until a silent prompt counts as a failure; nothing waits for it otherwise
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\x01\r\x07]")
 
 
