@@ -49,6 +49,11 @@ static int os_failure(const OsvmPrimApi *vm, OsvmCall *call, int64_t error)
     return error == -ENOMEM ? OSVM_NO_C_MEMORY : OSVM_OS_ERROR;
 }
 
+static bool small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value)
+{
+    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), value);
+}
+
 /* ---- Handles ---- */
 
 static Stream *stream_of(const OsvmPrimApi *vm, OsvmCall *call, int index)
@@ -142,9 +147,7 @@ static bool path_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, char
 
 #define PATH(name, index)                                                                          \
     char name[PATH_BYTES];                                                                         \
-    if (!path_argument(vm, call, index, name))                                                     \
-        return OSVM_BAD_ARGUMENT;                                                                  \
-    if (module_of(vm, call)->no_access)                                                            \
+    if (!path_argument(vm, call, index, name) || module_of(vm, call)->no_access)                   \
     return OSVM_FAILED
 
 /* ---- Opening and closing ---- */
@@ -154,7 +157,7 @@ FUNCTION(file_open)
     bool writable;
     PATH(path, 0);
     if (!vm->boolean(call, vm->arg(call, 1), &writable))
-        return OSVM_BAD_ARGUMENT;
+        return OSVM_FAILED;
     const OsvmWorld *world = vm->world(call);
     OsvmStat stat;
     if (world->stat(world, path, true, &stat) == 0 && stat.kind == OSVM_DIRECTORY)
@@ -204,9 +207,10 @@ FUNCTION(connect_descriptor)
     bool writable;
     OsvmStat stat;
     const OsvmWorld *world = vm->world(call);
-    if (!vm->int64(call, vm->arg(call, 0), &file) || !vm->boolean(call, vm->arg(call, 1), &writable) ||
-        file < 0 || file > INT32_MAX)
+    if (!small_argument(vm, call, 0, &file) || !vm->boolean(call, vm->arg(call, 1), &writable))
         return OSVM_BAD_ARGUMENT;
+    if (file < 0 || file > INT32_MAX)
+        return OSVM_FAILED;
     int failure = world->stat_file(world, (int)file, &stat);
     if (failure < 0)
         return os_failure(vm, call, failure);
@@ -219,10 +223,10 @@ FUNCTION(descriptor_type)
     int64_t file;
     OsvmStat stat;
     const OsvmWorld *world = vm->world(call);
-    if (!vm->int64(call, vm->arg(call, 0), &file) || file < 0 || file > INT32_MAX)
+    if (!small_argument(vm, call, 0, &file))
         return OSVM_BAD_ARGUMENT;
     int64_t type = -1;
-    int error = world->stat_file(world, (int)file, &stat);
+    int error = file < 0 || file > INT32_MAX ? -EBADF : world->stat_file(world, (int)file, &stat);
     if (error == -EPERM)
         return os_failure(vm, call, error);
     if (error == 0)
@@ -232,21 +236,19 @@ FUNCTION(descriptor_type)
 
 /* ---- Reading and writing ---- */
 
-/* The range start..start+count-1 (1-based) of a byte or word collection, in bytes. */
+/* The range start..start+count-1 (1-based) of an object of bits, in bytes. */
 static int data_range(const OsvmPrimApi *vm, OsvmCall *call, bool to_change, uint8_t **data,
                       size_t *bytes, size_t *element_size)
 {
     OsvmElements elements;
-    int64_t start, count;
-    if (!vm->elements(call, vm->arg(call, 1), &elements) || elements.element_size > 4 ||
-        elements.element_size == 2 || !vm->int64(call, vm->arg(call, 2), &start) ||
-        !vm->int64(call, vm->arg(call, 3), &count))
+    uint64_t start, count;
+    if (!vm->elements(call, vm->arg(call, 1), &elements) || !vm->uint64(call, vm->arg(call, 2), &start) ||
+        !vm->uint64(call, vm->arg(call, 3), &count))
         return OSVM_BAD_ARGUMENT;
+    if (start < 1 || start - 1 > elements.count || count > elements.count - (start - 1))
+        return OSVM_BAD_INDEX;
     if (to_change && elements.read_only)
         return OSVM_NO_MODIFICATION;
-    if (start < 1 || count < 0 || (uint64_t)start - 1 > elements.count ||
-        (uint64_t)count > elements.count - ((uint64_t)start - 1))
-        return OSVM_BAD_INDEX;
     *element_size = elements.element_size;
     *data = (uint8_t *)elements.data + (size_t)(start - 1) * elements.element_size;
     *bytes = (size_t)count * elements.element_size;
@@ -310,7 +312,7 @@ FUNCTION(file_set_position)
     int64_t position;
     STREAM(0);
     if (!vm->int64(call, vm->arg(call, 1), &position) || position < 0)
-        return OSVM_BAD_ARGUMENT;
+        return OSVM_FAILED;
     return receiver_result(vm, call, stream_seek(vm->world(call), stream, position));
 }
 
@@ -318,9 +320,7 @@ FUNCTION(file_truncate)
 {
     int64_t size;
     STREAM(0);
-    if (!vm->int64(call, vm->arg(call, 1), &size) || size < 0)
-        return OSVM_BAD_ARGUMENT;
-    if (!stream->writable)
+    if (!vm->int64(call, vm->arg(call, 1), &size) || size < 0 || !stream->writable)
         return OSVM_FAILED;
     return receiver_result(vm, call, stream_truncate(vm->world(call), stream, size));
 }
@@ -352,6 +352,9 @@ FUNCTION(file_sync)
 
 FUNCTION(file_delete)
 {
+    OsvmElements name;
+    if (!vm->elements(call, vm->arg(call, 0), &name) || name.element_size != 1)
+        return OSVM_BAD_ARGUMENT;
     PATH(path, 0);
     return receiver_result(vm, call, vm->world(call)->unlink(vm->world(call), path));
 }
@@ -437,8 +440,8 @@ FUNCTION(directory_lookup)
     char name[256];
     OsvmDir *listing;
     PATH(path, 0);
-    if (!vm->int64(call, vm->arg(call, 1), &index) || index < 1)
-        return OSVM_BAD_ARGUMENT;
+    if (!small_argument(vm, call, 1, &index) || index < 1)
+        return OSVM_FAILED;
     const OsvmWorld *world = vm->world(call);
     int failure = world->list_open(world, *path ? path : "/", &listing);
     if (failure < 0)
@@ -461,9 +464,15 @@ FUNCTION(directory_entry)
     return entry_result(vm, call, *path ? path : "/", name);
 }
 
-/* Types and creators of files are of another system. */
+/* Types and creators of files, four bytes each, are of another system. */
 FUNCTION(mac_type)
 {
+    PATH(path, 0);
+    for (int index = 1; index <= 2; index++) {
+        OsvmElements four;
+        if (!vm->elements(call, vm->arg(call, index), &four) || four.element_size != 1 || four.count != 4)
+            return OSVM_FAILED;
+    }
     return vm->result_receiver(call);
 }
 
@@ -533,8 +542,8 @@ static const OsvmPrim functions[] = {
     {"primitiveDirectoryDelimitor", directory_delimiter, -1, 0},
     {"primitiveDirectoryLookup", directory_lookup, 1, EFFECT},
     {"primitiveDirectoryEntry", directory_entry, 1, EFFECT},
-    {"primitiveDirectoryGetMacTypeAndCreator", mac_type, -1, 0},
-    {"primitiveDirectorySetMacTypeAndCreator", mac_type, -1, 0},
+    {"primitiveDirectoryGetMacTypeAndCreator", mac_type, 0, OSVM_TOUCHES_WORLD},
+    {"primitiveDirectorySetMacTypeAndCreator", mac_type, 0, OSVM_TOUCHES_WORLD},
     {"primitiveGetWorkingDirectory", working_directory, -1, EFFECT},
     {"primitiveSetWorkingDirectory", set_working_directory, 1, OSVM_TOUCHES_WORLD},
     {"primitiveHasFileAccess", has_access, -1, OSVM_TOUCHES_WORLD},

@@ -19,6 +19,7 @@ enum { PATH_BYTES = 4096, NAME_BYTES = 256, LISTINGS_MAX = 256, HANDLE_BYTES = 1
 /* Secondary codes of OSVM_OS_ERROR that images know. */
 enum {
     PATH_TOO_LONG = -1,
+    NO_PATH = -1, /* the same code for an empty one */
     CANNOT_STAT = -2,
     CANNOT_OPEN = -9,
     INVALID_REQUEST = -11,
@@ -74,6 +75,11 @@ static int path_argument(const OsvmPrimApi *vm, OsvmCall *call, char *path)
     int path_failure = path_argument(vm, call, name);                                              \
     if (path_failure)                                                                              \
     return path_failure
+
+static bool small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value)
+{
+    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), value);
+}
 
 /* ---- Making values ---- */
 
@@ -155,6 +161,8 @@ static OsvmValue access_array(const OsvmPrimApi *vm, OsvmCall *call, const char 
 FUNCTION(file_exists)
 {
     PATH(path, 1);
+    if (!*path)
+        return fail(vm, call, NO_PATH);
     OsvmStat stat;
     const OsvmWorld *world = vm->world(call);
     return vm->result(call, vm->from_boolean(call, world->stat(world, path, true, &stat) == 0));
@@ -176,7 +184,7 @@ FUNCTION(file_attribute)
     int64_t number;
     OsvmStat stat;
     const OsvmWorld *world = vm->world(call);
-    if (!vm->int64(call, vm->arg(call, 1), &number) || number < 1 ||
+    if (!small_argument(vm, call, 1, &number) || number < 1 ||
         number > ATTRIBUTE_LINK)
         return OSVM_BAD_ARGUMENT;
     if (number >= ATTRIBUTE_READABLE && number < ATTRIBUTE_LINK)
@@ -194,7 +202,7 @@ FUNCTION(file_attributes)
     int64_t mask;
     OsvmStat stat;
     const OsvmWorld *world = vm->world(call);
-    if (!vm->int64(call, vm->arg(call, 1), &mask))
+    if (!small_argument(vm, call, 1, &mask))
         return OSVM_BAD_ARGUMENT;
     if (!(mask & (WANT_STAT | WANT_ACCESS)))
         return fail(vm, call, INVALID_REQUEST);
@@ -227,20 +235,20 @@ static int nil_result(const OsvmPrimApi *vm, OsvmCall *call, int failure)
 FUNCTION(change_mode)
 {
     PATH(path, 2);
-    uint64_t mode;
+    int64_t mode;
     const OsvmWorld *world = vm->world(call);
-    if (!vm->uint64(call, vm->arg(call, 1), &mode) || mode > 07777)
+    if (!small_argument(vm, call, 1, &mode))
         return OSVM_BAD_ARGUMENT;
-    return nil_result(vm, call, world->change_mode(world, path, (unsigned)mode));
+    return nil_result(vm, call, world->change_mode(world, path, (unsigned)mode & 07777));
 }
 
+/* -1: stays as it is. */
 static int set_owner(const OsvmPrimApi *vm, OsvmCall *call, bool follow)
 {
     PATH(path, 3);
-    uint64_t user, group;
+    int64_t user, group;
     const OsvmWorld *world = vm->world(call);
-    if (!vm->uint64(call, vm->arg(call, 1), &user) || !vm->uint64(call, vm->arg(call, 2), &group) ||
-        user > UINT32_MAX || group > UINT32_MAX)
+    if (!small_argument(vm, call, 1, &user) || !small_argument(vm, call, 2, &group))
         return OSVM_BAD_ARGUMENT;
     return nil_result(vm, call,
                       world->change_owner(world, path, follow, (uint32_t)user, (uint32_t)group));
@@ -260,6 +268,8 @@ FUNCTION(change_link_owner)
 FUNCTION(same_path)
 {
     PATH(path, 1);
+    if (!*path)
+        return fail(vm, call, NO_PATH);
     return vm->result(call, byte_array(vm, call, path, strlen(path)));
 }
 
@@ -280,18 +290,18 @@ static Module *module_of(const OsvmPrimApi *vm, OsvmCall *call)
     return vm->module_state(call);
 }
 
-static Place **handle_place(const OsvmPrimApi *vm, OsvmCall *call)
+static int handle_place(const OsvmPrimApi *vm, OsvmCall *call, Place ***place)
 {
     OsvmElements handle;
     uint64_t words[2];
     if (!vm->elements(call, vm->arg(call, 0), &handle) || handle.element_size != 1 ||
         handle.count != HANDLE_BYTES)
-        return NULL;
+        return OSVM_BAD_ARGUMENT;
     memcpy(words, handle.data, sizeof words);
     if (words[0] != vm->session_id(call) || words[1] >= LISTINGS_MAX)
-        return NULL;
-    Place **place = &module_of(vm, call)->places[words[1]];
-    return *place ? place : NULL;
+        return fail(vm, call, BAD_SESSION);
+    *place = &module_of(vm, call)->places[words[1]];
+    return **place ? OSVM_SUCCESS : fail(vm, call, BAD_SESSION);
 }
 
 static void close_place(const OsvmWorld *world, Place **place)
@@ -354,19 +364,20 @@ FUNCTION(open_directory)
 FUNCTION(read_directory)
 {
     bool at_end;
-    Place **place = handle_place(vm, call);
-    return place ? next_entry(vm, call, *place, vm->nil(call), &at_end)
-                 : fail(vm, call, BAD_SESSION);
+    Place **place;
+    int failure = handle_place(vm, call, &place);
+    return failure ? failure : next_entry(vm, call, *place, vm->nil(call), &at_end);
 }
 
 FUNCTION(rewind_directory)
 {
     bool at_end;
     OsvmDir *again;
-    Place **place = handle_place(vm, call);
+    Place **place;
     const OsvmWorld *world = vm->world(call);
-    if (!place)
-        return fail(vm, call, BAD_SESSION);
+    int failure = handle_place(vm, call, &place);
+    if (failure)
+        return failure;
     if (world->list_open(world, *(*place)->path ? (*place)->path : "/", &again) < 0)
         return fail(vm, call, CANNOT_OPEN);
     world->list_close(world, (*place)->listing);
@@ -376,9 +387,10 @@ FUNCTION(rewind_directory)
 
 FUNCTION(close_directory)
 {
-    Place **place = handle_place(vm, call);
-    if (!place)
-        return fail(vm, call, BAD_SESSION);
+    Place **place;
+    int failure = handle_place(vm, call, &place);
+    if (failure)
+        return failure;
     close_place(vm->world(call), place);
     return vm->result(call, vm->arg(call, 0));
 }

@@ -40,6 +40,11 @@ static bool integer_at(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue object, 
            vm->int64(call, vm->slot(call, object, (size_t)index), out);
 }
 
+static bool small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *out)
+{
+    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), out);
+}
+
 /* Several fields that follow each other. */
 static bool integers_at(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue object, int64_t index,
                         unsigned count, int64_t *out)
@@ -174,10 +179,12 @@ static bool load_matcher(const OsvmPrimApi *vm, OsvmCall *call, int64_t first, M
 {
     OsvmValue receiver = vm->arg(call, OSVM_RECEIVER);
     OsvmElements text;
+    int64_t read_limit; /* has to be an integer, and is not used */
     if (first < 0 || vm->slot_count(call, receiver) < (uint64_t)first + DEFLATE_FIELDS ||
         vm->is_read_only(call, receiver) || !load_tables(vm, call, first, matcher) ||
         !elements_at(vm, call, receiver, COLLECTION, 1, &text) ||
         !integer_at(vm, call, receiver, POSITION, &matcher->text_end) ||
+        !integer_at(vm, call, receiver, READ_LIMIT, &read_limit) ||
         !integer_at(vm, call, receiver, first + HASH_VALUE, &matcher->hash) ||
         !integer_at(vm, call, receiver, first + BLOCK_POSITION, &matcher->position) ||
         !integer_at(vm, call, receiver, first + ENTRY_COUNT, &matcher->count) ||
@@ -195,12 +202,9 @@ FUNCTION(deflate_block)
     int64_t last, chain_limit, good_match;
     Matcher matcher;
     OsvmValue receiver = vm->arg(call, OSVM_RECEIVER);
-    if (vm->arg_count(call) != 3)
+    if (vm->arg_count(call) != 3 || !small_argument(vm, call, 0, &last) ||
+        !small_argument(vm, call, 1, &chain_limit) || !small_argument(vm, call, 2, &good_match))
         return OSVM_FAILED;
-    if (!vm->int64(call, vm->arg(call, 0), &last) ||
-        !vm->int64(call, vm->arg(call, 1), &chain_limit) ||
-        !vm->int64(call, vm->arg(call, 2), &good_match))
-        return OSVM_BAD_ARGUMENT;
     int64_t first = inherited_fields(vm, call, FIELDS_OF_WRITERS);
     if (!load_matcher(vm, call, first, &matcher) || last >= matcher.text_end)
         return OSVM_FAILED;
@@ -217,9 +221,7 @@ FUNCTION(deflate_update_hash_table)
 {
     OsvmElements table;
     int64_t delta;
-    if (!vm->int64(call, vm->arg(call, 1), &delta))
-        return OSVM_BAD_ARGUMENT;
-    if (vm->arg_count(call) != 2 || !vm->elements(call, vm->arg(call, 0), &table) ||
+    if (vm->arg_count(call) != 2 || !small_argument(vm, call, 1, &delta) || !vm->elements(call, vm->arg(call, 0), &table) ||
         table.element_size != 4)
         return OSVM_FAILED;
     if (table.read_only)
@@ -259,14 +261,14 @@ static bool load_writer(const OsvmPrimApi *vm, OsvmCall *call, int64_t first, Bi
 {
     OsvmValue receiver = vm->arg(call, OSVM_RECEIVER);
     OsvmElements bytes;
-    int64_t position, bits[2];
+    int64_t places[2], bits[2];
     if (first < 0 || vm->slot_count(call, receiver) < (uint64_t)first + 3 ||
         vm->is_read_only(call, receiver) || !target_at(vm, call, receiver, COLLECTION, 1, &bytes) ||
-        !integer_at(vm, call, receiver, POSITION, &position) ||
-        !integers_at(vm, call, receiver, first, 2, bits) || position < 0 ||
-        (uint64_t)position > bytes.count || bits[0] < 0 || bits[1] < 0 || bits[1] > BITS_MAX)
+        !integers_at(vm, call, receiver, POSITION, 2, places) ||
+        !integers_at(vm, call, receiver, first, 2, bits) || places[0] < 0 ||
+        (uint64_t)places[0] > bytes.count || bits[0] < 0 || bits[1] < 0 || bits[1] > BITS_MAX)
         return false;
-    *writer = (BitWriter){.bytes = bytes.data, .size = bytes.count, .position = (size_t)position,
+    *writer = (BitWriter){.bytes = bytes.data, .size = bytes.count, .position = (size_t)places[0],
                           .bits = (uint64_t)bits[0], .bit_count = (unsigned)bits[1]};
     return true;
 }
