@@ -9,7 +9,8 @@ use lib 't/support';
 use OsvmTest;
 
 my $root = abs_path('.');
-delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS BUILD CFLAGS PREFIX SANITIZE)};
+# What the make that runs the tests was told in its command line is in the environment of a test.
+delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS BUILD CFLAGS LDFLAGS PREFIX DESTDIR SANITIZE JIT WERROR O V)};
 
 # What was compiled and linked of the plugin, without folders.
 sub built {
