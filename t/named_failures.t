@@ -152,6 +152,12 @@ primitiveGetSecureUserDirectory      !nil
 primitiveCanWriteImage               !nil
 UUIDPlugin
 primitiveMakeUUID   16bytes
+BitBltPlugin
+primitiveCopyBits         !blt(form(pixels 2 2 !32 nil) form(pixels 2 2 !32 nil) nil 3 0 0 2 2 0 0 0 0 2 2 nil nil)
+primitiveCopyBits         !blt(form(pixels 4 4 !8 nil) form(pixels 4 4 !8 nil) !form(pattern 32 1 !1 nil) 26 0 0 4 4 0 0 0 0 4 4 !colours nil)
+primitiveCopyBits         !blt(!form(pixels 2 2 !32 nil) !form(pixels 2 2 !32 nil) !nil 30 !0 !0 !2 !2 !0 !0 !0 !0 !2 !2 !nil !nil) 99
+primitivePixelValueAt     form(pixels 2 2 !32 nil) 1 1
+primitivePixelValueAtPut  form(pixels 2 2 !32 nil) 1 1 99
 FilePlugin
 primitiveFileOpen                  !nil there true
 primitiveFileOpenNew               !nil new
@@ -194,6 +200,42 @@ primitiveSymlinkChangeOwner     !nil there 0 0
 =primitivePlatToStPath          !nil 'abcdef'
 primitivePathMax                !nil
 primitiveVersionString          !nil
+SocketPlugin
+primitiveInitializeNetwork              !nil 0
+primitiveHasSocketAccess                !nil
+primitiveResolverStatus                 !nil
+primitiveResolverError                  !nil
+primitiveResolverHostNameSize           !nil
+primitiveResolverHostNameResult         !nil room
+primitiveSocketCreate                   !nil 0 0 8 8 0
+primitiveSocketCreate3Semaphores        !nil 0 0 8 8 0 0 0
+primitiveSocketCloseConnection          !nil socket
+primitiveSocketAbortConnection          !nil socket
+primitiveSocketDestroy                  !nil socket
+primitiveSocketListenOnPort             !nil socket 0
+primitiveSocketListenOnPortBacklog      !nil socket 0 1
+primitiveSocketListenOnPortBacklogInterface !nil socket 0 1 127.0.0.1
+primitiveSocketListenWithBacklog        !nil bound 1
+primitiveSocketBindToPort               !nil socket 127.0.0.1 0
+primitiveSocketAccept                   !nil bound 8 8 0
+primitiveSocketAccept3Semaphores        !nil bound 8 8 0 0 0
+primitiveSocketConnectionStatus         !nil socket
+primitiveSocketError                    !nil socket
+primitiveSocketLocalAddress             !nil bound
+primitiveSocketRemoteAddress            !nil bound
+primitiveSocketLocalPort                !nil bound
+primitiveSocketRemotePort               !nil bound
+primitiveSocketLocalAddressSize         !nil bound
+primitiveSocketRemoteAddressSize        !nil bound
+primitiveSocketConnectToPort            !nil socket 127.0.0.1 1
+primitiveSocketGetOptions               !nil socket 'SO_REUSEADDR'
+primitiveSocketSetOptions               !nil socket 'SO_REUSEADDR' '1'
+primitiveSocketReceiveDataAvailable     !nil socket
+primitiveSocketSendDone                 !nil socket
+primitiveSocketReceiveDataBufCount      !nil socket room 2 5
+primitiveSocketSendDataBufCount         !nil socket 'abcdef' 2 3
+primitiveSocketReceiveUDPDataBufCount   !nil udp room 2 5
+primitiveSocketSendUDPDataBufCount      !nil udp 'abcdef' 127.0.0.1 9 2 3
 LocalePlugin
 primitiveLanguage            !nil
 primitiveCountry             !nil

@@ -59,16 +59,24 @@ static bool is_depth(int64_t depth)
     return depth > 0 && depth <= 32 && (depth & (depth - 1)) == 0;
 }
 
-static bool load_form(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue form, Bitmap *bitmap,
+/* Sizes are integers; those of a form that is only read from are numbers. */
+static bool load_sizes(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue form, bool integers, Bitmap *bitmap)
+{
+    if (integers)
+        return integer_at(vm, call, form, FORM_WIDTH, &bitmap->width) &&
+               integer_at(vm, call, form, FORM_HEIGHT, &bitmap->height);
+    return number_of(vm, call, vm->slot(call, form, FORM_WIDTH), &bitmap->width) &&
+           number_of(vm, call, vm->slot(call, form, FORM_HEIGHT), &bitmap->height);
+}
+
+static bool load_form(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue form, bool integers, Bitmap *bitmap,
                       bool *read_only)
 {
     OsvmElements bits;
     int64_t depth;
     if (vm->slot_count(call, form) < FORM_FIELDS ||
         !vm->elements(call, vm->slot(call, form, FORM_BITS), &bits) ||
-        !number_of(vm, call, vm->slot(call, form, FORM_WIDTH), &bitmap->width) ||
-        !number_of(vm, call, vm->slot(call, form, FORM_HEIGHT), &bitmap->height) ||
-        !integer_at(vm, call, form, FORM_DEPTH, &depth))
+        !load_sizes(vm, call, form, integers, bitmap) || !integer_at(vm, call, form, FORM_DEPTH, &depth))
         return false;
     bitmap->high_first = depth > 0;
     depth = depth < 0 ? -depth : depth;
@@ -176,7 +184,7 @@ static bool load_source(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue source,
 {
     bool read_only;
     OsvmValue receiver = vm->arg(call, OSVM_RECEIVER);
-    return load_form(vm, call, source, &blt->source, &read_only) &&
+    return load_form(vm, call, source, false, &blt->source, &read_only) &&
            load_map(vm, call, vm->slot(call, receiver, COLOR_MAP), blt) &&
            number_at(vm, call, SOURCE_X, 0, &blt->source_x) &&
            number_at(vm, call, SOURCE_Y, 0, &blt->source_y);
@@ -207,7 +215,7 @@ static int load(const OsvmPrimApi *vm, OsvmCall *call, Blt *blt)
     OsvmValue target = vm->slot(call, receiver, DEST_FORM), source = vm->slot(call, receiver, SOURCE_FORM);
     blt->has_source = !ignores_source(blt->rule) && vm->kind(call, source) != OSVM_NIL;
     blt->is_same = vm->same(call, source, target);
-    if (!load_form(vm, call, target, &blt->target, &read_only) ||
+    if (!load_form(vm, call, target, true, &blt->target, &read_only) ||
         (blt->has_source && !load_source(vm, call, source, blt)) ||
         (!ignores_source(blt->rule) &&
          !load_halftone(vm, call, vm->slot(call, receiver, HALFTONE_FORM), blt)) ||
@@ -284,6 +292,15 @@ static bool point_arguments(const OsvmPrimApi *vm, OsvmCall *call, int64_t *x, i
            vm->int64(call, vm->arg(call, 0), x) && vm->int64(call, vm->arg(call, 1), y);
 }
 
+/* Whatever else is wrong with the form. */
+static bool is_outside(const OsvmPrimApi *vm, OsvmCall *call, int64_t x, int64_t y)
+{
+    int64_t width, height;
+    OsvmValue form = vm->arg(call, OSVM_RECEIVER);
+    return integer_at(vm, call, form, FORM_WIDTH, &width) && integer_at(vm, call, form, FORM_HEIGHT, &height) &&
+           (x >= width || y >= height);
+}
+
 FUNCTION(pixel_value_at)
 {
     Bitmap form;
@@ -293,9 +310,9 @@ FUNCTION(pixel_value_at)
     bool read_only;
     if (vm->arg_count(call) != 2 || !point_arguments(vm, call, &x, &y))
         return OSVM_BAD_ARGUMENT;
-    if (x < 0 || y < 0)
+    if (x < 0 || y < 0 || is_outside(vm, call, x, y))
         return vm->result(call, vm->from_int64(call, 0));
-    if (!load_form(vm, call, vm->arg(call, OSVM_RECEIVER), &form, &read_only))
+    if (!load_form(vm, call, vm->arg(call, OSVM_RECEIVER), true, &form, &read_only))
         return OSVM_FAILED;
     if (!find_pixel(&form, x, y, &word, &shift))
         return vm->result(call, vm->from_int64(call, 0));
@@ -313,9 +330,9 @@ FUNCTION(pixel_value_at_put)
     bool read_only;
     if (vm->arg_count(call) != 3 || !point_arguments(vm, call, &x, &y) ||
         vm->kind(call, vm->arg(call, 2)) != OSVM_SMALL_INTEGER ||
-        !vm->int64(call, vm->arg(call, 2), &pixel))
+        !vm->int64(call, vm->arg(call, 2), &pixel) || is_outside(vm, call, x, y))
         return OSVM_BAD_ARGUMENT;
-    if (!load_form(vm, call, vm->arg(call, OSVM_RECEIVER), &form, &read_only) || !form.high_first)
+    if (!load_form(vm, call, vm->arg(call, OSVM_RECEIVER), true, &form, &read_only) || !form.high_first)
         return OSVM_BAD_RECEIVER;
     uint32_t mask = UINT32_MAX >> (32 - form.depth);
     if (pixel < 0 || pixel > mask || !find_pixel(&form, x, y, &word, &shift))

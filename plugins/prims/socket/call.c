@@ -53,26 +53,28 @@ Socket *open_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int *fai
     return NULL;
 }
 
-bool inet4_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, const uint8_t **bytes)
+/* 0 or the failure code. */
+int inet4_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, const uint8_t **bytes)
 {
     OsvmElements elements;
-    if (!bytes_argument(vm, call, index, &elements) || elements.count != 4)
-        return false;
+    if (!bytes_argument(vm, call, index, &elements))
+        return OSVM_BAD_ARGUMENT;
     *bytes = elements.data;
-    return true;
+    return elements.count == 4 ? OSVM_SUCCESS : OSVM_FAILED;
 }
 
 /* An address and a port beside it. */
-bool inet4_port_arguments(const OsvmPrimApi *vm, OsvmCall *call, int address_index,
+int inet4_port_arguments(const OsvmPrimApi *vm, OsvmCall *call, int address_index,
                                  int port_index, OsvmAddress *address)
 {
     const uint8_t *bytes;
     int64_t port;
-    if (!inet4_argument(vm, call, address_index, &bytes) ||
-        !small_argument(vm, call, port_index, &port) || port < 0 || port > UINT16_MAX)
-        return false;
-    address_set_inet4(address, bytes, (unsigned)port);
-    return true;
+    if (!small_argument(vm, call, port_index, &port) || port < 0 || port > UINT16_MAX)
+        return OSVM_BAD_ARGUMENT;
+    int failure = inet4_argument(vm, call, address_index, &bytes);
+    if (!failure)
+        address_set_inet4(address, bytes, (unsigned)port);
+    return failure;
 }
 
 bool address_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, OsvmAddress *address)
@@ -105,9 +107,13 @@ bool buffer_arguments(const OsvmPrimApi *vm, OsvmCall *call, int array_index,
     return true;
 }
 
+/* Behind the sizes of both buffers, which the system chooses. */
 bool semaphore_arguments(const OsvmPrimApi *vm, OsvmCall *call, int index, bool three,
                                 unsigned semaphores[WAKEUPS])
 {
+    int64_t size;
+    if (!small_argument(vm, call, index - 2, &size) || !small_argument(vm, call, index - 1, &size))
+        return false;
     for (int i = 0; i < WAKEUPS; i++) {
         int64_t value;
         if (!small_argument(vm, call, three ? index + i : index, &value))

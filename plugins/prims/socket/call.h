@@ -24,9 +24,9 @@ bool bytes_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, OsvmElemen
 bool small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value);
 Socket *socket_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int *failure);
 Socket *open_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int *failure);
-bool inet4_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, const uint8_t **bytes);
-bool inet4_port_arguments(const OsvmPrimApi *vm, OsvmCall *call, int address_index,
-                                 int port_index, OsvmAddress *address);
+int inet4_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, const uint8_t **bytes);
+int inet4_port_arguments(const OsvmPrimApi *vm, OsvmCall *call, int address_index,
+                                int port_index, OsvmAddress *address);
 bool address_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, OsvmAddress *address);
 bool buffer_arguments(const OsvmPrimApi *vm, OsvmCall *call, int array_index,
                              int start_index, OsvmElements *array, uint8_t **data, size_t *size);

@@ -130,9 +130,11 @@ FUNCTION(socket_listen_on_port)
     if (count < 2 || count > 4)
         return OSVM_BAD_ARG_COUNT;
     if (!small_argument(vm, call, 1, &port) ||
-        (count > 2 && !small_argument(vm, call, 2, &backlog)) ||
-        (count > 3 && !inet4_argument(vm, call, 3, &interface)))
+        (count > 2 && !small_argument(vm, call, 2, &backlog)))
         return OSVM_BAD_ARGUMENT;
+    int bad_interface = count > 3 ? inet4_argument(vm, call, 3, &interface) : OSVM_SUCCESS;
+    if (bad_interface)
+        return bad_interface;
     return socket ? listen_on(vm, call, socket, port, backlog, interface) : failure;
 }
 
@@ -155,8 +157,9 @@ FUNCTION(socket_bind_to_port)
     OsvmAddress address;
     int failure;
     Socket *socket = open_argument(vm, call, 0, &failure);
-    if (!inet4_port_arguments(vm, call, 1, 2, &address))
-        return OSVM_BAD_ARGUMENT;
+    int bad_address = inet4_port_arguments(vm, call, 1, 2, &address);
+    if (bad_address)
+        return bad_address;
     return socket ? end_with(vm, call, bind_socket(vm, call, socket, &address)) : failure;
 }
 
@@ -177,8 +180,9 @@ FUNCTION(socket_connect_to_port)
     OsvmAddress address;
     int failure;
     Socket *socket = open_argument(vm, call, 0, &failure);
-    if (!inet4_port_arguments(vm, call, 1, 2, &address))
-        return OSVM_BAD_ARGUMENT;
+    int bad_address = inet4_port_arguments(vm, call, 1, 2, &address);
+    if (bad_address)
+        return bad_address;
     if (!socket)
         return failure;
     socket_connect(socket, &address);

@@ -68,8 +68,9 @@ FUNCTION(resolver_start_address)
     Module *module = module_of(vm, call);
     const uint8_t *bytes;
     OsvmAddress address;
-    if (!inet4_argument(vm, call, 0, &bytes))
-        return OSVM_BAD_ARGUMENT;
+    int failure = inet4_argument(vm, call, 0, &bytes);
+    if (failure)
+        return failure;
     address_set_inet4(&address, bytes, 0);
     if (!module->started || !resolver_find_address(&module->resolver, module->world, &address))
         return OSVM_FAILED;

@@ -255,8 +255,10 @@ FUNCTION(socket_send_udp)
     size_t size;
     int failure;
     Socket *socket = open_argument(vm, call, 0, &failure);
-    if (!inet4_port_arguments(vm, call, 2, 3, &address) ||
-        !buffer_arguments(vm, call, 1, 4, &array, &data, &size))
+    int bad_address = inet4_port_arguments(vm, call, 2, 3, &address);
+    if (bad_address)
+        return bad_address;
+    if (!buffer_arguments(vm, call, 1, 4, &array, &data, &size))
         return OSVM_BAD_ARGUMENT;
     if (!socket || socket->type == TCP)
         return socket ? OSVM_FAILED : failure;
