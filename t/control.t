@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 # Control primitives by number: suspending in its three kinds, critical sections, timers, yielding,
-# read-only receivers, returns through many frames and to dead ones, what the VM sends of itself. What is
+# read-only receivers, returns through many frames, to dead ones and to none, what the VM sends of itself. What is
 # printed is what OpenSmalltalk's stack interpreter (VMMaker.oscog 3185, March 2023) printed on the same image.
 use strict;
 use warnings;
@@ -37,6 +37,8 @@ cutLoop: 20000
 cutOther: true passed end
 returnDead: 45450 9
 returnForeign: cannotReturn home
+returnCut: 45150
+returnCutDead: 45150 true
 notBoolean: 300 notBoolean
 notUnderstood: 45150 unknown:with: (3 4 ) true
 TEXT
