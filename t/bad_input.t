@@ -156,7 +156,7 @@ rmdir "$dir/plugins";
 # --- A full, a closed and a broken standard output, for every command that has something to say
 my @speakers = ('--version', '--help', 'plugins', 'plugins --json', 'help', 'help worlds', 'info --help', "info $image", "info --json $image",
     "check $image", "dump $image", "dump --objects $image", "decompile $image 'Object>>yourself'", "decompile --summary $image",
-    "disasm 'Object>>yourself'", "compile -S $sources", 'asm method.asm', '-e 3', 'doc Object', 'test SemaphoreTest',
+    "disasm 'Object>>yourself'", "compile -S $sources", 'asm method.asm', '-e 3', 'doc Object', 'test ReflectionTest',
     'text.st', 'fuzz gc --events=100', 'bench gc --list');
 my ($reader, $broken);
 {
