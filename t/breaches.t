@@ -145,7 +145,8 @@ for (['keeps-memory', 'again', qr/\.\.\. give their memory back/],
      ['contradicts-itself', 'bad-images', qr/half an image is refused with a sentence/],
      ['loses-exit-codes', 'errors', qr/an error nobody handles ends with 1/],
      ['says-nothing', 'images', qr/: info\n/],
-     ['cuts-images', 'convert', qr/\.\.\. which is sound/]) {
+     ['cuts-images', 'convert', qr/\.\.\. which is sound/],
+     ['assembles-nothing', 'assemble', qr/\.\.\. which runs it/]) {
     my ($fault, $part, $says) = @$_;
     my @environment = (BREACH_BEHIND => "$build/lib/osvm/64/core-osvm.so", OSVM_ONLY => $part);
     my $core = "$build/t/plugins/breaches/64/core-breach.so";

@@ -33,7 +33,7 @@ static const char *image_of(unsigned width)
 static CoreOutcome run_text(const CoreRigSetup *setup, const char *text)
 {
     const char *const arguments[] = {"-e", text, NULL};
-    return core_rig_call(setup, &(CoreCall){CORE_RUN, image_of(setup->width), NULL, arguments});
+    return core_rig_call(setup, &(CoreCall){CORE_RUN, image_of(setup->width), NULL, arguments, NULL});
 }
 
 static void say(const CoreOutcome *outcome)
@@ -161,7 +161,7 @@ static void refuses_images(CoreRigSetup setup)
     const struct { const char *what, *path; } images[] = {{"no image", garbage}, {"half an image", cut},
         {"no file", missing}, {"a folder", scratch}, {"an image of the other width", image_of(96 - setup.width)}};
     for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
-        CoreCall call = {CORE_RUN, images[i].path, NULL, no_arguments};
+        CoreCall call = {CORE_RUN, images[i].path, NULL, no_arguments, NULL};
         bool refused = true;
         for (call.kind = CORE_RUN; call.kind <= CORE_CHECK; call.kind++) {
             CoreOutcome outcome = core_rig_call(&setup, &call);
@@ -180,7 +180,7 @@ static void looks_at_images(CoreRigSetup setup)
     static const struct { CoreCallKind kind; const char *name, *says; } calls[] = {
         {CORE_CHECK, "check", ""}, {CORE_INFO, "info", "Object"}, {CORE_DUMP, "dump", "yourself"}, {CORE_DECOMPILE, "decompile", "yourself"}};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        CoreOutcome outcome = core_rig_call(&setup, &(CoreCall){calls[i].kind, image_of(setup.width), NULL, NULL});
+        CoreOutcome outcome = core_rig_call(&setup, &(CoreCall){calls[i].kind, image_of(setup.width), NULL, NULL, NULL});
         if (!ok(outcome.returned && outcome.code == 0 && outcome.blocks == 0 && strstr(outcome.output, calls[i].says),
                 "%s: %s", label, calls[i].name))
             say(&outcome);
@@ -194,7 +194,7 @@ static void host_has_no_memory(CoreRigSetup setup)
     static const struct { CoreCallKind kind; const char *name; } calls[] = {
         {CORE_RUN, "a run"}, {CORE_CHECK, "check"}, {CORE_INFO, "info"}};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        CoreCall call = {calls[i].kind, image_of(setup.width), NULL, arguments};
+        CoreCall call = {calls[i].kind, image_of(setup.width), NULL, arguments, NULL};
         setup.fail_allocation = 0;
         size_t count = core_rig_call(&setup, &call).allocations, bad = 0;
         for (size_t n = 1; n <= count; n += count / 24 + 1) {
@@ -218,13 +218,42 @@ static void converts(CoreRigSetup setup)
     static const char *const arguments[] = {"-e", "6 * 7", NULL};
     char output[128];
     snprintf(output, sizeof output, "%s/converted", scratch);
-    CoreOutcome outcome = core_rig_call(&setup, &(CoreCall){CORE_CONVERT, image_of(setup.width), output, NULL});
+    CoreOutcome outcome = core_rig_call(&setup, &(CoreCall){CORE_CONVERT, image_of(setup.width), output, NULL, NULL});
     is_outcome(&outcome, 0, "", "convert copies an image of its width");
-    outcome = core_rig_call(&setup, &(CoreCall){CORE_CHECK, output, NULL, NULL});
+    outcome = core_rig_call(&setup, &(CoreCall){CORE_CHECK, output, NULL, NULL, NULL});
     is_outcome(&outcome, 0, "", "... which is sound");
-    outcome = core_rig_call(&setup, &(CoreCall){CORE_RUN, output, NULL, arguments});
+    outcome = core_rig_call(&setup, &(CoreCall){CORE_RUN, output, NULL, arguments, NULL});
     is_outcome(&outcome, 0, "42\n", "... and runs");
     unlink(output);
+}
+
+/* A method is listed, and put into an image that then runs it; one that takes what is not there is listed as refused. */
+static void assembles(CoreRigSetup setup)
+{
+    static const char *const arguments[] = {"-e", "6 factorial", NULL};
+    static const char *const texts[] = {
+        "method Integer>>factorial\n  set sista\n  code\n    pushInt 42\n    returnTop\nend\n",
+        "method Integer>>factorial\n  set sista\n  code\n    pop\n    pushInt 42\n    returnTop\nend\n"};
+    char output[128], text[2][128];
+    snprintf(output, sizeof output, "%s/assembled.image", scratch);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(text[i], sizeof text[i], "%s/%zu.asm", scratch, i);
+        FILE *file = fopen(text[i], "w");
+        if (!file || fputs(texts[i], file) < 0 || fclose(file))
+            bail_out("%s cannot be written", text[i]);
+    }
+    CoreOutcome outcome = core_rig_call(&setup, &(CoreCall){CORE_ASSEMBLE, NULL, NULL, NULL, text[0]});
+    ok(outcome.returned && outcome.code == 0 && strstr(outcome.output, "pushInt 42"), "%s: assemble lists a method", label);
+    outcome = core_rig_call(&setup, &(CoreCall){CORE_ASSEMBLE, NULL, NULL, NULL, text[1]});
+    ok(outcome.returned && outcome.code && outcome.code == (int)outcome.error.status && outcome.error.message[0],
+       "%s: assemble says of one that the verifier refuses it", label);
+    outcome = core_rig_call(&setup, &(CoreCall){CORE_ASSEMBLE, image_of(setup.width), output, NULL, text[0]});
+    ok(outcome.returned && outcome.code == 0 && outcome.blocks == 0, "%s: assemble puts one into an image", label);
+    outcome = core_rig_call(&setup, &(CoreCall){CORE_RUN, output, NULL, arguments, NULL});
+    is_outcome(&outcome, 0, "42\n", "... which runs it");
+    unlink(output);
+    unlink(text[0]);
+    unlink(text[1]);
 }
 
 /* What is running when the image is saved goes on in the next VM: locals, blocks, a process that waits. */
@@ -238,9 +267,9 @@ static void resumes(CoreRigSetup setup)
              "(Smalltalk snapshotAs: '%s') ifTrue: [gate signal. done wait. Smalltalk exit: 3]. Smalltalk exit: 2", image);
     CoreOutcome outcome = run_text(&setup, text);
     is_outcome(&outcome, 2, "", "an image is saved, and its VM goes on");
-    outcome = core_rig_call(&setup, &(CoreCall){CORE_CHECK, image, NULL, NULL});
+    outcome = core_rig_call(&setup, &(CoreCall){CORE_CHECK, image, NULL, NULL, NULL});
     is_outcome(&outcome, 0, "", "... it is sound");
-    outcome = core_rig_call(&setup, &(CoreCall){CORE_RUN, image, NULL, no_arguments});
+    outcome = core_rig_call(&setup, &(CoreCall){CORE_RUN, image, NULL, no_arguments, NULL});
     is_outcome(&outcome, 3, "5050\n", "... and in another VM all goes on where it was");
     unlink(image);
 }
@@ -298,6 +327,7 @@ static const Part parts[] = {
     {"bad-images", refuses_images, false, false},
     {"images", looks_at_images, false, false},
     {"convert", converts, false, false},
+    {"assemble", assembles, false, false},
     {"resume", resumes, false, false},
     {"waits", waits_instead_of_spinning, false, false},
     {"denied", obeys_a_denied_world, false, false},

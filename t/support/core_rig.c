@@ -114,7 +114,9 @@ static int make_call(const CoreSetup *setup, const CoreOps *ops, const CoreCall 
     CoreInspect inspect = {.image = call->image, .quiet = true, .methods = call->kind == CORE_DUMP,
                            .selection = call->kind == CORE_CHECK || call->kind == CORE_INFO ? NULL : "Object>>yourself"};
     CoreConvert convert = {.image = call->image, .output = call->output};
+    CoreAssemble assemble = {.file = call->text, .image = call->image, .output = call->output};
     switch (call->kind) {
+    case CORE_ASSEMBLE: return ops->assemble(setup, &assemble, error);
     case CORE_RUN: return ops->run(setup, &run, error);
     case CORE_CHECK: return ops->check(setup, &inspect, error);
     case CORE_INFO: return ops->info(setup, &inspect, error);

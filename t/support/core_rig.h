@@ -20,12 +20,13 @@ typedef struct {
     unsigned times;         /* how often the call is made, in one process; 0: once */
 } CoreRigSetup;
 
-typedef enum { CORE_RUN, CORE_CHECK, CORE_INFO, CORE_DUMP, CORE_DECOMPILE, CORE_CONVERT } CoreCallKind;
+typedef enum { CORE_RUN, CORE_CHECK, CORE_INFO, CORE_DUMP, CORE_DECOMPILE, CORE_CONVERT, CORE_ASSEMBLE } CoreCallKind;
 
 typedef struct {
     CoreCallKind kind;
-    const char *image, *output;        /* the second of CORE_CONVERT */
+    const char *image, *output;        /* the second of CORE_CONVERT and CORE_ASSEMBLE */
     const char *const *arguments;      /* of CORE_RUN */
+    const char *text;                  /* file of CORE_ASSEMBLE */
 } CoreCall;
 
 typedef struct {
