@@ -200,4 +200,15 @@ static inline bool osvm_is_none(OsvmValue value)
     return value.bits == 0;
 }
 
+/* As int64, but of a SmallInteger only: what an image's primitive takes for an index, a size or a handle. */
+static inline bool osvm_small_integer(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue value, int64_t *out)
+{
+    return vm->kind(call, value) == OSVM_SMALL_INTEGER && vm->int64(call, value, out);
+}
+
+static inline bool osvm_small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *out)
+{
+    return osvm_small_integer(vm, call, vm->arg(call, index), out);
+}
+
 #endif

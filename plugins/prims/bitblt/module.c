@@ -22,7 +22,7 @@ static bool integer_at(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue object, 
                        int64_t *out)
 {
     OsvmValue value = vm->slot(call, object, index);
-    return vm->kind(call, value) == OSVM_SMALL_INTEGER && vm->int64(call, value, out);
+    return osvm_small_integer(vm, call, value, out);
 }
 
 /* A SmallInteger, or a Float, which is truncated; both within 32 bits. */
@@ -35,7 +35,7 @@ static bool number_of(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue value, in
         *out = (int64_t)real;
         return true;
     }
-    return vm->kind(call, value) == OSVM_SMALL_INTEGER && vm->int64(call, value, out) &&
+    return osvm_small_integer(vm, call, value, out) &&
            *out >= INT32_MIN && *out <= INT32_MAX;
 }
 
@@ -287,9 +287,7 @@ static bool find_pixel(const Bitmap *form, int64_t x, int64_t y, uint32_t **word
 
 static bool point_arguments(const OsvmPrimApi *vm, OsvmCall *call, int64_t *x, int64_t *y)
 {
-    return vm->kind(call, vm->arg(call, 0)) == OSVM_SMALL_INTEGER &&
-           vm->kind(call, vm->arg(call, 1)) == OSVM_SMALL_INTEGER &&
-           vm->int64(call, vm->arg(call, 0), x) && vm->int64(call, vm->arg(call, 1), y);
+    return osvm_small_argument(vm, call, 0, x) && osvm_small_argument(vm, call, 1, y);
 }
 
 /* Whatever else is wrong with the form. */
@@ -329,8 +327,7 @@ FUNCTION(pixel_value_at_put)
     unsigned shift;
     bool read_only;
     if (vm->arg_count(call) != 3 || !point_arguments(vm, call, &x, &y) ||
-        vm->kind(call, vm->arg(call, 2)) != OSVM_SMALL_INTEGER ||
-        !vm->int64(call, vm->arg(call, 2), &pixel) || is_outside(vm, call, x, y))
+        !osvm_small_argument(vm, call, 2, &pixel) || is_outside(vm, call, x, y))
         return OSVM_BAD_ARGUMENT;
     if (!load_form(vm, call, vm->arg(call, OSVM_RECEIVER), true, &form, &read_only) || !form.high_first)
         return OSVM_BAD_RECEIVER;

@@ -49,11 +49,6 @@ static int os_failure(const OsvmPrimApi *vm, OsvmCall *call, int64_t error)
     return error == -ENOMEM ? OSVM_NO_C_MEMORY : OSVM_OS_ERROR;
 }
 
-static bool small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value)
-{
-    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), value);
-}
-
 /* ---- Handles ---- */
 
 static Stream *stream_of(const OsvmPrimApi *vm, OsvmCall *call, int index)
@@ -207,7 +202,7 @@ FUNCTION(connect_descriptor)
     bool writable;
     OsvmStat stat;
     const OsvmWorld *world = vm->world(call);
-    if (!small_argument(vm, call, 0, &file) || !vm->boolean(call, vm->arg(call, 1), &writable))
+    if (!osvm_small_argument(vm, call, 0, &file) || !vm->boolean(call, vm->arg(call, 1), &writable))
         return OSVM_BAD_ARGUMENT;
     if (file < 0 || file > INT32_MAX)
         return OSVM_FAILED;
@@ -223,7 +218,7 @@ FUNCTION(descriptor_type)
     int64_t file;
     OsvmStat stat;
     const OsvmWorld *world = vm->world(call);
-    if (!small_argument(vm, call, 0, &file))
+    if (!osvm_small_argument(vm, call, 0, &file))
         return OSVM_BAD_ARGUMENT;
     int64_t type = -1;
     int error = file < 0 || file > INT32_MAX ? -EBADF : world->stat_file(world, (int)file, &stat);
@@ -440,7 +435,7 @@ FUNCTION(directory_lookup)
     char name[256];
     OsvmDir *listing;
     PATH(path, 0);
-    if (!small_argument(vm, call, 1, &index) || index < 1)
+    if (!osvm_small_argument(vm, call, 1, &index) || index < 1)
         return OSVM_FAILED;
     const OsvmWorld *world = vm->world(call);
     int failure = world->list_open(world, *path ? path : "/", &listing);

@@ -76,11 +76,6 @@ static int path_argument(const OsvmPrimApi *vm, OsvmCall *call, char *path)
     if (path_failure)                                                                              \
     return path_failure
 
-static bool small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value)
-{
-    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), value);
-}
-
 /* ---- Making values ---- */
 
 static OsvmValue byte_array(const OsvmPrimApi *vm, OsvmCall *call, const void *bytes, size_t count)
@@ -184,7 +179,7 @@ FUNCTION(file_attribute)
     int64_t number;
     OsvmStat stat;
     const OsvmWorld *world = vm->world(call);
-    if (!small_argument(vm, call, 1, &number) || number < 1 ||
+    if (!osvm_small_argument(vm, call, 1, &number) || number < 1 ||
         number > ATTRIBUTE_LINK)
         return OSVM_BAD_ARGUMENT;
     if (number >= ATTRIBUTE_READABLE && number < ATTRIBUTE_LINK)
@@ -202,7 +197,7 @@ FUNCTION(file_attributes)
     int64_t mask;
     OsvmStat stat;
     const OsvmWorld *world = vm->world(call);
-    if (!small_argument(vm, call, 1, &mask))
+    if (!osvm_small_argument(vm, call, 1, &mask))
         return OSVM_BAD_ARGUMENT;
     if (!(mask & (WANT_STAT | WANT_ACCESS)))
         return fail(vm, call, INVALID_REQUEST);
@@ -237,7 +232,7 @@ FUNCTION(change_mode)
     PATH(path, 2);
     int64_t mode;
     const OsvmWorld *world = vm->world(call);
-    if (!small_argument(vm, call, 1, &mode))
+    if (!osvm_small_argument(vm, call, 1, &mode))
         return OSVM_BAD_ARGUMENT;
     return nil_result(vm, call, world->change_mode(world, path, (unsigned)mode & 07777));
 }
@@ -248,7 +243,7 @@ static int set_owner(const OsvmPrimApi *vm, OsvmCall *call, bool follow)
     PATH(path, 3);
     int64_t user, group;
     const OsvmWorld *world = vm->world(call);
-    if (!small_argument(vm, call, 1, &user) || !small_argument(vm, call, 2, &group))
+    if (!osvm_small_argument(vm, call, 1, &user) || !osvm_small_argument(vm, call, 2, &group))
         return OSVM_BAD_ARGUMENT;
     return nil_result(vm, call,
                       world->change_owner(world, path, follow, (uint32_t)user, (uint32_t)group));

@@ -38,7 +38,7 @@ static bool element_index(const OsvmPrimApi *vm, OsvmCall *call, const Floats *f
 {
     int64_t position;
     OsvmValue value = vm->arg(call, 0);
-    if (vm->kind(call, value) != OSVM_SMALL_INTEGER || !vm->int64(call, value, &position) || position < 1 ||
+    if (!osvm_small_integer(vm, call, value, &position) || position < 1 ||
         (uint64_t)position > floats->count)
         return false;
     *index = (size_t)position - 1;
@@ -57,7 +57,7 @@ static bool element_value(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue value
     int64_t integer;
     if (vm->real(call, value, out))
         return true;
-    if (vm->kind(call, value) != OSVM_SMALL_INTEGER || !vm->int64(call, value, &integer))
+    if (!osvm_small_integer(vm, call, value, &integer))
         return false;
     *out = (double)integer;
     return true;

@@ -45,11 +45,6 @@ static int operand_read(const OsvmPrimApi *vm, OsvmCall *call, int index, Operan
     return OSVM_SUCCESS;
 }
 
-static bool small_of(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value)
-{
-    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), value);
-}
-
 static int operands_read(const OsvmPrimApi *vm, OsvmCall *call, Operand *a, Operand *b)
 {
     int failure = operand_read(vm, call, OSVM_RECEIVER, a);
@@ -269,7 +264,7 @@ FUNCTION(digit_bit_shift)
 {
     Operand a;
     int64_t bits;
-    if (vm->arg_count(call) != 1 || !small_of(vm, call, 0, &bits))
+    if (vm->arg_count(call) != 1 || !osvm_small_argument(vm, call, 0, &bits))
         return OSVM_BAD_ARGUMENT;
     int failure = operand_read(vm, call, OSVM_RECEIVER, &a);
     if (failure)
@@ -317,7 +312,8 @@ FUNCTION(any_bit)
 {
     Operand a;
     int64_t from, to;
-    if (vm->arg_count(call) != 2 || !small_of(vm, call, 0, &from) || !small_of(vm, call, 1, &to))
+    if (vm->arg_count(call) != 2 || !osvm_small_argument(vm, call, 0, &from) ||
+        !osvm_small_argument(vm, call, 1, &to))
         return OSVM_BAD_ARGUMENT;
     int failure = operand_read(vm, call, OSVM_RECEIVER, &a);
     if (failure)

@@ -31,12 +31,6 @@ static bool table_of(const OsvmPrimApi *vm, OsvmCall *call, int index, const uin
     return bytes_of(vm, call, index, table, &count) && count >= 256;
 }
 
-/* Indices and the like are SmallIntegers. */
-static bool small_of(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value)
-{
-    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), value);
-}
-
 static int number(const OsvmPrimApi *vm, OsvmCall *call, int64_t value)
 {
     return vm->result(call, vm->from_int64(call, value));
@@ -63,7 +57,7 @@ FUNCTION(find_first)
     size_t count, map_count;
     int64_t start;
     if (!bytes_of(vm, call, 0, &string, &count) || !bytes_of(vm, call, 1, &map, &map_count) ||
-        !small_of(vm, call, 2, &start))
+        !osvm_small_argument(vm, call, 2, &start))
         return OSVM_BAD_ARGUMENT;
     if (start < 1)
         return OSVM_BAD_INDEX;
@@ -81,7 +75,7 @@ FUNCTION(find_substring)
     size_t key_count, body_count;
     int64_t start;
     if (!bytes_of(vm, call, 0, &key, &key_count) || !bytes_of(vm, call, 1, &body, &body_count) ||
-        !small_of(vm, call, 2, &start) || !table_of(vm, call, 3, &match))
+        !osvm_small_argument(vm, call, 2, &start) || !table_of(vm, call, 3, &match))
         return OSVM_BAD_ARGUMENT;
     if (key_count == 0)
         return number(vm, call, 0);
@@ -100,8 +94,8 @@ FUNCTION(index_of_ascii)
     const uint8_t *string;
     size_t count;
     int64_t byte, start;
-    if (!small_of(vm, call, 0, &byte) || !bytes_of(vm, call, 1, &string, &count) ||
-        !small_of(vm, call, 2, &start))
+    if (!osvm_small_argument(vm, call, 0, &byte) || !bytes_of(vm, call, 1, &string, &count) ||
+        !osvm_small_argument(vm, call, 2, &start))
         return OSVM_BAD_ARGUMENT;
     if (start < 1)
         return OSVM_BAD_INDEX;
@@ -116,7 +110,7 @@ FUNCTION(string_hash)
     const uint8_t *string;
     size_t count;
     int64_t initial;
-    if (!bytes_of(vm, call, 0, &string, &count) || !small_of(vm, call, 1, &initial))
+    if (!bytes_of(vm, call, 0, &string, &count) || !osvm_small_argument(vm, call, 1, &initial))
         return OSVM_BAD_ARGUMENT;
     uint64_t hash = (uint64_t)initial & 0xFFFFFFF;
     for (size_t i = 0; i < count; i++)
@@ -129,8 +123,8 @@ FUNCTION(translate)
     OsvmElements string;
     const uint8_t *table;
     int64_t start, stop;
-    if (!elements_of(vm, call, 0, 1, &string) || !small_of(vm, call, 1, &start) ||
-        !small_of(vm, call, 2, &stop) || !table_of(vm, call, 3, &table))
+    if (!elements_of(vm, call, 0, 1, &string) || !osvm_small_argument(vm, call, 1, &start) ||
+        !osvm_small_argument(vm, call, 2, &stop) || !table_of(vm, call, 3, &table))
         return OSVM_BAD_ARGUMENT;
     if (string.read_only)
         return OSVM_NO_MODIFICATION;
@@ -274,7 +268,7 @@ FUNCTION(decompress)
     if (vm->is_read_only(call, vm->arg(call, 0)))
         return OSVM_NO_MODIFICATION;
     if (!elements_of(vm, call, 0, 4, &bitmap) || !elements_of(vm, call, 1, 1, &source) ||
-        !small_of(vm, call, 2, &index))
+        !osvm_small_argument(vm, call, 2, &index))
         return OSVM_BAD_ARGUMENT;
     if (index < 1)
         return OSVM_BAD_INDEX;

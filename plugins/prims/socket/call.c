@@ -17,12 +17,6 @@ bool bytes_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, OsvmElemen
     return vm->elements(call, vm->arg(call, index), bytes) && bytes->element_size == 1;
 }
 
-bool small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value)
-{
-    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER &&
-           vm->int64(call, vm->arg(call, index), value);
-}
-
 /* NULL, with the failure code: the argument is no socket of this session. */
 Socket *socket_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int *failure)
 {
@@ -69,7 +63,7 @@ int inet4_port_arguments(const OsvmPrimApi *vm, OsvmCall *call, int address_inde
 {
     const uint8_t *bytes;
     int64_t port;
-    if (!small_argument(vm, call, port_index, &port) || port < 0 || port > UINT16_MAX)
+    if (!osvm_small_argument(vm, call, port_index, &port) || port < 0 || port > UINT16_MAX)
         return OSVM_BAD_ARGUMENT;
     int failure = inet4_argument(vm, call, address_index, &bytes);
     if (!failure)
@@ -97,8 +91,8 @@ bool buffer_arguments(const OsvmPrimApi *vm, OsvmCall *call, int array_index,
                              int start_index, OsvmElements *array, uint8_t **data, size_t *size)
 {
     int64_t start, count;
-    if (!small_argument(vm, call, start_index, &start) ||
-        !small_argument(vm, call, start_index + 1, &count) ||
+    if (!osvm_small_argument(vm, call, start_index, &start) ||
+        !osvm_small_argument(vm, call, start_index + 1, &count) ||
         !vm->elements(call, vm->arg(call, array_index), array) || start < 1 || count < 0 ||
         start > INT64_MAX - count || (uint64_t)(start + count - 1) > array->count)
         return false;
@@ -112,11 +106,11 @@ bool semaphore_arguments(const OsvmPrimApi *vm, OsvmCall *call, int index, bool 
                                 unsigned semaphores[WAKEUPS])
 {
     int64_t size;
-    if (!small_argument(vm, call, index - 2, &size) || !small_argument(vm, call, index - 1, &size))
+    if (!osvm_small_argument(vm, call, index - 2, &size) || !osvm_small_argument(vm, call, index - 1, &size))
         return false;
     for (int i = 0; i < WAKEUPS; i++) {
         int64_t value;
-        if (!small_argument(vm, call, three ? index + i : index, &value))
+        if (!osvm_small_argument(vm, call, three ? index + i : index, &value))
             return false;
         semaphores[i] = value > 0 && value <= UINT32_MAX ? (unsigned)value : 0;
     }

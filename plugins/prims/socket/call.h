@@ -21,7 +21,6 @@ typedef struct {
 
 Module *module_of(const OsvmPrimApi *vm, OsvmCall *call);
 bool bytes_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, OsvmElements *bytes);
-bool small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *value);
 Socket *socket_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int *failure);
 Socket *open_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int *failure);
 int inet4_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, const uint8_t **bytes);

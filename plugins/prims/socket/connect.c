@@ -9,7 +9,7 @@ static int create(const OsvmPrimApi *vm, OsvmCall *call, bool three)
     int64_t family, type;
     unsigned semaphores[WAKEUPS];
     int error;
-    if (!small_argument(vm, call, 0, &family) || !small_argument(vm, call, 1, &type) ||
+    if (!osvm_small_argument(vm, call, 0, &family) || !osvm_small_argument(vm, call, 1, &type) ||
         !semaphore_arguments(vm, call, 4, three, semaphores))
         return OSVM_BAD_ARGUMENT;
     if (!module->started || family < OSVM_ANY_FAMILY || family > OSVM_INET6 ||
@@ -129,8 +129,8 @@ FUNCTION(socket_listen_on_port)
     Socket *socket = open_argument(vm, call, 0, &failure);
     if (count < 2 || count > 4)
         return OSVM_BAD_ARG_COUNT;
-    if (!small_argument(vm, call, 1, &port) ||
-        (count > 2 && !small_argument(vm, call, 2, &backlog)))
+    if (!osvm_small_argument(vm, call, 1, &port) ||
+        (count > 2 && !osvm_small_argument(vm, call, 2, &backlog)))
         return OSVM_BAD_ARGUMENT;
     int bad_interface = count > 3 ? inet4_argument(vm, call, 3, &interface) : OSVM_SUCCESS;
     if (bad_interface)
@@ -143,7 +143,7 @@ FUNCTION(socket_listen_with_backlog)
     int64_t backlog;
     int failure;
     Socket *socket = open_argument(vm, call, 0, &failure);
-    if (!small_argument(vm, call, 1, &backlog))
+    if (!osvm_small_argument(vm, call, 1, &backlog))
         return OSVM_BAD_ARGUMENT;
     if (!socket || (backlog > 1 && socket->type != TCP))
         return socket ? OSVM_FAILED : failure;

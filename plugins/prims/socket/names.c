@@ -9,7 +9,7 @@ FUNCTION(initialize_network)
 {
     Module *module = module_of(vm, call);
     int64_t semaphore;
-    if (!small_argument(vm, call, 0, &semaphore))
+    if (!osvm_small_argument(vm, call, 0, &semaphore))
         return OSVM_BAD_ARGUMENT;
     if (!module->started)
         module->resolver.semaphore = semaphore > 0 ? (unsigned)semaphore : 0;
@@ -128,8 +128,8 @@ FUNCTION(get_address_info)
     int64_t flags, family, type, protocol;
     if (!text_argument(vm, call, 0, host, sizeof host) ||
         !text_argument(vm, call, 1, service, sizeof service) ||
-        !small_argument(vm, call, 2, &flags) || !small_argument(vm, call, 3, &family) ||
-        !small_argument(vm, call, 4, &type) || !small_argument(vm, call, 5, &protocol))
+        !osvm_small_argument(vm, call, 2, &flags) || !osvm_small_argument(vm, call, 3, &family) ||
+        !osvm_small_argument(vm, call, 4, &type) || !osvm_small_argument(vm, call, 5, &protocol))
         return OSVM_BAD_ARGUMENT;
     module->found_count = module->found_index = 0;
     if (!module->started || family < OSVM_ANY_FAMILY || family > OSVM_INET6 ||
@@ -198,7 +198,7 @@ FUNCTION(get_name_info)
     Module *module = module_of(vm, call);
     OsvmAddress address;
     int64_t flags;
-    if (!small_argument(vm, call, 1, &flags))
+    if (!osvm_small_argument(vm, call, 1, &flags))
         return OSVM_BAD_ARGUMENT;
     module->name_known = false;
     if (!address_argument(vm, call, 0, &address) ||
@@ -248,7 +248,7 @@ FUNCTION(address_put_port)
 {
     OsvmAddress address;
     int64_t port;
-    if (!small_argument(vm, call, 1, &port))
+    if (!osvm_small_argument(vm, call, 1, &port))
         return OSVM_BAD_ARGUMENT;
     if (port < 0 || port > UINT16_MAX || !address_argument(vm, call, 0, &address) ||
         !address_set_port(&address, (unsigned)port))

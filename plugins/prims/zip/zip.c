@@ -40,11 +40,6 @@ static bool integer_at(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue object, 
            vm->int64(call, vm->slot(call, object, (size_t)index), out);
 }
 
-static bool small_argument(const OsvmPrimApi *vm, OsvmCall *call, int index, int64_t *out)
-{
-    return vm->kind(call, vm->arg(call, index)) == OSVM_SMALL_INTEGER && vm->int64(call, vm->arg(call, index), out);
-}
-
 /* Several fields that follow each other. */
 static bool integers_at(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue object, int64_t index,
                         unsigned count, int64_t *out)
@@ -202,8 +197,8 @@ FUNCTION(deflate_block)
     int64_t last, chain_limit, good_match;
     Matcher matcher;
     OsvmValue receiver = vm->arg(call, OSVM_RECEIVER);
-    if (vm->arg_count(call) != 3 || !small_argument(vm, call, 0, &last) ||
-        !small_argument(vm, call, 1, &chain_limit) || !small_argument(vm, call, 2, &good_match))
+    if (vm->arg_count(call) != 3 || !osvm_small_argument(vm, call, 0, &last) ||
+        !osvm_small_argument(vm, call, 1, &chain_limit) || !osvm_small_argument(vm, call, 2, &good_match))
         return OSVM_FAILED;
     int64_t first = inherited_fields(vm, call, FIELDS_OF_WRITERS);
     if (!load_matcher(vm, call, first, &matcher) || last >= matcher.text_end)
@@ -221,7 +216,8 @@ FUNCTION(deflate_update_hash_table)
 {
     OsvmElements table;
     int64_t delta;
-    if (vm->arg_count(call) != 2 || !small_argument(vm, call, 1, &delta) || !vm->elements(call, vm->arg(call, 0), &table) ||
+    if (vm->arg_count(call) != 2 || !osvm_small_argument(vm, call, 1, &delta) ||
+        !vm->elements(call, vm->arg(call, 0), &table) ||
         table.element_size != 4)
         return OSVM_FAILED;
     if (table.read_only)
