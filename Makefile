@@ -46,7 +46,7 @@ $(foreach d,$(patsubst %/,%,$(wildcard plugins/prims/*/)),$(eval SRC_prims-$(not
     $(eval PRIM_PLUGINS += prims-$(notdir $d))$(eval WIDTHS_prims-$(notdir $d) := any))
 -include $(wildcard kernel/*/plugin.mk plugins/*/plugin.mk plugins/prims/*/plugin.mk)
 
-.PHONY: all needs setup run test test-long bench fuzz install uninstall clean long-lines
+.PHONY: all needs setup run test test-long bench fuzz install uninstall clean
 all: $(BUILD)/osvm $(BUILD)/osvm.image $(BUILD)/osvm32.image
 
 # --- Objects: one tree per configuration ----------------------------------------------------------
@@ -189,6 +189,5 @@ uninstall:
 	    $(DEST)/share/man/man1/osvm.1 $(DEST)/share/bash-completion/completions/osvm \
 	    $(DEST)/share/zsh/site-functions/_osvm
 clean: ; rm -rf $(BUILD)
-long-lines: ; @! git ls-files '*.c' '*.h' | xargs grep -nE '^.{101,}'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

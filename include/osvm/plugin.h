@@ -230,8 +230,9 @@ struct OsvmHost {
 
     /* Loads another plugin of this VM, main thread only. `name` NULL: the one the user selected for
      * the kind (or the default); then every call answers the same instance. With a name: that
-     * module, loaded once per VM; a name that goes on with options (`sweep,lazy`) is loaded anew. `vtable_abi` and `vtable_size` are what the caller was compiled
-     * with; a plugin with another ABI or a smaller vtable is refused. Heap width is the caller's.
+     * module, loaded once per VM; a name that goes on with options (`sweep,lazy`) is loaded anew.
+     * `vtable_abi` and `vtable_size` are what the caller was compiled with; a plugin with another
+     * ABI or a smaller vtable is refused. Heap width is the caller's.
      * NULL with `error` set when it cannot be had. Host's. */
     const OsvmInstance *(*load)(const OsvmHost *host, OsvmKind kind, const char *name,
                                 uint32_t vtable_abi, size_t vtable_size, OsvmError *error);

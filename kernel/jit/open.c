@@ -1,9 +1,10 @@
 /* Open caches, for sends that meet more classes than a polymorphic cache has cases for.
  *
  * There is one per selector, shared by all its sites but those of super sends, whose method is not
- * found by the receiver's class, and those with another number of arguments than the first. It probes a table among the VM variables, by selector and class
- * index, three times; then ROUTINE_SEND finds the method and puts it there. The table is emptied
- * whenever methods, objects or machine code change or move.
+ * found by the receiver's class, and those with another number of arguments than the first. It
+ * probes a table among the VM variables, by selector and class index, three times; then
+ * ROUTINE_SEND finds the method and puts it there. The table is emptied whenever methods, objects
+ * or machine code change or move.
  */
 #include "kernel/jit/jit_int.h"
 

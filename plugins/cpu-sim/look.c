@@ -3,9 +3,9 @@
  *
  * One hook on the code zone does what is wanted at present: nothing (no hook), the ring
  * alone, or everything. The ring alone needs to hear of blocks only: their instructions are
- * executed one behind the other, and are told apart when somebody asks. Watched writes have hooks of their own, which force every
- * access to memory through a slow path of the engine; so they are there only while
- * something is watched.
+ * executed one behind the other, and are told apart when somebody asks. Watched writes have
+ * hooks of their own, which force every access to memory through a slow path of the engine;
+ * so they are there only while something is watched.
  */
 #include "sim.h"
 

@@ -14,7 +14,8 @@ const uint8_t x64_registers[JIT_REGISTERS] = {
 
 static const char *const names[JIT_REGISTERS] = {
     [JIT_RESULT] = "rax", [JIT_A] = "rsi", [JIT_B] = "rdx", [JIT_C] = "rcx",
-    [JIT_RECEIVER] = "r14", [JIT_ARGUMENT_0] = "r12", [JIT_ARGUMENT_1] = "r13", [JIT_CLASS] = "r8", [JIT_D] = "r9", [JIT_E] = "r10",
+    [JIT_RECEIVER] = "r14", [JIT_ARGUMENT_0] = "r12", [JIT_ARGUMENT_1] = "r13",
+    [JIT_CLASS] = "r8", [JIT_D] = "r9", [JIT_E] = "r10",
     [JIT_FP] = "rbp", [JIT_SP] = "rsp", [JIT_VM] = "rbx",
 };
 

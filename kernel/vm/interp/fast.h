@@ -61,7 +61,8 @@ static inline CodeFacts *fast_closure_facts(Vm *vm, Oop closure, unsigned args)
         return NULL;
     Header header = header_of(closure);
     const Word *slots = object_slots(closure);
-    if ((header & (HEADER_FORMAT_MASK | HEADER_CLASS_MASK)) != shape || header_short_slots(header) < FULL_CLOSURE_COPIED ||
+    if ((header & (HEADER_FORMAT_MASK | HEADER_CLASS_MASK)) != shape ||
+        header_short_slots(header) < FULL_CLOSURE_COPIED ||
         slots[CLOSURE_ARG_COUNT] != small_integer_oop((SWord)args))
         return NULL;
     unsigned copied = header_short_slots(header) - FULL_CLOSURE_COPIED;

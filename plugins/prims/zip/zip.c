@@ -306,7 +306,8 @@ static int checksum(const OsvmPrimApi *vm, OsvmCall *call,
     uint64_t sum;
     int64_t start, stop;
     if (vm->arg_count(call) != 4 || !vm->int64(call, vm->arg(call, 2), &stop) ||
-        !vm->int64(call, vm->arg(call, 1), &start) || !vm->uint64(call, vm->arg(call, 0), &sum) || sum > UINT32_MAX || !vm->elements(call, vm->arg(call, 3), &bytes) ||
+        !vm->int64(call, vm->arg(call, 1), &start) || !vm->uint64(call, vm->arg(call, 0), &sum) ||
+        sum > UINT32_MAX || !vm->elements(call, vm->arg(call, 3), &bytes) ||
         bytes.element_size != 1 || start < 1 || stop < start || (uint64_t)stop > bytes.count)
         return OSVM_FAILED;
     uint32_t answer = update((uint32_t)sum, (const uint8_t *)bytes.data + start - 1,
