@@ -13,7 +13,7 @@
  * stack puts the older half, which leads furthest, into the pool. Tracing ends when
  * all are hungry. The fixpoint that follows has one worker.
  *
- * A stack has a fixed size. When it is full, what was found in an object is
+ * A stack has a fixed size, which batches of the buckets reduce. When it is full, what was found in an object is
  * dropped and the object's address noted; later the live objects between the
  * lowest and the highest such address are scanned again, until nothing is dropped.
  *
@@ -101,13 +101,6 @@ enum {
 static inline bool worker_has_room(const Worker *worker)
 {
     return worker->capacity - worker->depth >= STACK_RESERVE;
-}
-
-/* Whether the stack needs none of the last `words` it can hold, whatever the object in hand refers to. */
-static inline bool worker_can_spare(const Worker *worker, size_t words)
-{
-    return worker->capacity >= worker->least + words &&
-           worker->capacity >= worker->depth + 2 * STACK_RESERVE + words;
 }
 
 /* Marks without scanning: the caller sees to the object's slots. */

@@ -18,13 +18,20 @@ static __attribute__((cold, noinline)) void drop(Worker *worker, Oop object)
         worker->dropped_high = object;
 }
 
+/* Whether the stack needs none of the last `words` it can hold, whatever the object in hand refers to. */
+static bool can_spare(const Worker *worker, size_t words)
+{
+    return worker->capacity >= worker->least + words &&
+           worker->capacity >= worker->depth + 2 * STACK_RESERVE + words;
+}
+
 /* An empty batch, from the far end of the stack if none was used before; NULL: there is no room. */
 static Batch *new_batch(Worker *worker)
 {
     Batch *batch = worker->buckets.free;
     if (batch)
         worker->buckets.free = batch->link;
-    else if (worker_can_spare(worker, BATCH_BYTES / sizeof(Word)))
+    else if (can_spare(worker, BATCH_BYTES / sizeof(Word)))
         batch = (Batch *)(worker->stack + (worker->capacity -= BATCH_BYTES / sizeof(Word)));
     return batch;
 }

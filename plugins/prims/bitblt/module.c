@@ -21,8 +21,7 @@ enum { SIZE_MAX_PIXELS = 1 << 28 };
 static bool integer_at(const OsvmPrimApi *vm, OsvmCall *call, OsvmValue object, size_t index,
                        int64_t *out)
 {
-    OsvmValue value = vm->slot(call, object, index);
-    return osvm_small_integer(vm, call, value, out);
+    return osvm_small_integer(vm, call, vm->slot(call, object, index), out);
 }
 
 /* A SmallInteger, or a Float, which is truncated; both within 32 bits. */
